@@ -1,0 +1,26 @@
+# One word per job. PYTHON is the interpreter that makes the environment, ENV where it lives.
+PYTHON ?= python3
+ENV ?= .venv
+BIN := $(ENV)/bin
+
+.PHONY: setup test lint types check benchmarks
+
+setup:
+	$(PYTHON) -m venv $(ENV)
+	$(BIN)/python -m pip install -e '.[test,dev]'
+
+test:
+	$(BIN)/pytest -n auto
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types:
+	$(BIN)/mypy
+
+check: lint types test
+
+benchmarks:
+	$(BIN)/python benchmarks/layer.py
