@@ -1,0 +1,76 @@
+"""A cell from its equations: what they read and nothing gives are the parameters."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sympy import MatrixSymbol, Symbol, preorder_traversal
+
+from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
+
+Pair = tuple[MatrixSymbol, Any]
+
+
+def define_cell(
+    name: str,
+    *,
+    inputs: MatrixSymbol | Sequence[MatrixSymbol],
+    states: Sequence[tuple[MatrixSymbol, MatrixSymbol]],
+    equations: Iterable[Equation | Pair],
+    constants: Sequence[tuple[Symbol, Any]] = (),
+    source: str = "",
+) -> Program:
+    """Return a cell from the equations of one step.
+
+    inputs: x, or several values per row that come from outside. states: pairs (previous, next), first the state that a
+    layer returns at every step. equations: pairs of a symbol and its expression, in an order in which they can be
+    computed. constants: scalars with their values, as ``constant`` makes them. source: where it was published.
+
+    The parameters are the matrices that the equations read although nothing gives or defines them, listed by kind (the
+    part of a name before its subscript: W, R, b, …) and then in the order in which they are read; the outputs are the
+    states.
+    Raises ProgramError for equations that make no cell, DimensionError for shapes that do not fit.
+
+    >>> from lstm_spec.spec.operators import add, apply, matmul, matrix, size, vector
+    >>> n, m = size("n"), size("m")
+    >>> x, h_prev, h = vector("x", n), vector("h_prev", m), vector("h", m)
+    >>> W, R, b = matrix("W", m, n), matrix("R", m, m), vector("b", m)
+    >>> sum_ = add(matmul(W, x), matmul(R, h_prev), b)
+    >>> plain = define_cell("plain", inputs=x, states=[(h_prev, h)], equations=[(h, apply("tanh", sum_))])
+    >>> print(plain["h"], list(plain.dimensions(n=2, m=3)))
+    h = tanh(W x + R h' + b) ['W', 'R', 'b']
+    """
+    given = (inputs,) if isinstance(inputs, MatrixSymbol) else tuple(inputs)
+    definitions = tuple(e if isinstance(e, Equation) else _equation(name, e) for e in equations)
+    known = {s.name for s in (*given, *(before for before, _ in states), *(d.symbol for d in definitions))}
+    read = [s for d in definitions for s in preorder_traversal(d.expression) if isinstance(s, MatrixSymbol)]
+    return check_cell(
+        Program(
+            name=name,
+            inputs=given,
+            recurrence=tuple(states),
+            parameters=_by_kind([s for s in dict.fromkeys(read) if s.name not in known]),
+            definitions=definitions,
+            outputs=tuple(after.name for _, after in states),
+            constants=tuple(constants),
+            source=source,
+        )
+    )
+
+
+def _equation(name: str, pair: Any) -> Equation:
+    try:
+        symbol, expression = pair
+    except (TypeError, ValueError):
+        raise ProgramError(f"{name}: an equation is a pair (symbol, expression), got {pair!r}") from None
+    if not isinstance(symbol, MatrixSymbol):
+        raise ProgramError(f"{name}: the left side of an equation is a vector or a matrix, got {symbol!r}")
+    return Equation(symbol, expression)
+
+
+_KINDS = ("W", "R", "b", "bR", "p", "g", "gR", "k")
+
+
+def _by_kind(parameters: list[MatrixSymbol]) -> tuple[MatrixSymbol, ...]:
+    """Order parameters as they are listed: all W, all R, all b, …, the gates in order within each."""
+    kinds = list(dict.fromkeys([*_KINDS, *(p.name.partition("_")[0] for p in parameters)]))
+    return tuple(sorted(parameters, key=lambda p: kinds.index(p.name.partition("_")[0])))

@@ -1,0 +1,245 @@
+"""Elementwise functions as SymPy Functions that know their derivative in terms of their own output.
+
+A function that SymPy has (``tanh``, ``exp``, ``log``) is used as it is. One that it lacks is defined here by three
+things: ``definition`` (the same value in functions that SymPy has, for exact evaluation and for proofs), ``fdiff`` (the
+derivative, written with ``self`` wherever a form in the function's own output exists), and its arguments. Arguments
+after the elementwise ones are constants: ``hard_sigmoid(x, 1/6, 1/2)``.
+"""
+
+from types import MappingProxyType
+from typing import Any
+
+from sympy import (
+    Abs,
+    Basic,
+    Expr,
+    Function,
+    Heaviside,
+    Integer,
+    Lambda,
+    Max,
+    Min,
+    Rational,
+    Symbol,
+    exp,
+    log,
+    tanh,
+)
+from sympy.core.function import ArgumentIndexError
+
+SLOTS = (Symbol("s", real=True), Symbol("t", real=True))
+"""The bound variables of every elementwise function, first and second argument."""
+
+
+class Defined(Function):
+    """A function given by ``definition``: SymPy evaluates, rewrites and expands it through that."""
+
+    @classmethod
+    def eval(cls, *args: Any) -> Any:
+        """Stay as written: a specification shows σ(0), it does not say 1/2."""
+        return None
+
+    def doit(self, **hints: Any) -> Expr:
+        """Return the defining expression."""
+        return self.definition(*(a.doit(**hints) for a in self.args))
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return self.definition(*self.args)._evalf(prec)
+
+    def _eval_rewrite(self, rule: Any, args: Any, **hints: Any) -> Expr:
+        return self.definition(*args).rewrite(rule, **hints)
+
+    def _eval_is_extended_real(self) -> bool | None:
+        return True if all(a.is_extended_real for a in self.args) else None
+
+
+class sigmoid(Defined):
+    """The logistic function σ(x) = 1/(1 + exp(−x)), with σ' = σ(1 − σ)."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return 1 / (1 + exp(-x))
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return self * (1 - self)
+
+
+class step(Defined):
+    """The unit step: 1 where x > 0, else 0; the derivative of relu, itself without one."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return Heaviside(x, 0)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
+class identity(Defined):
+    """The function that changes nothing."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return x
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(1)
+
+
+class relu(Defined):
+    """max(x, 0), with the derivative 0 at the kink."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return Max(x, 0)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return step(self.args[0])
+
+
+class softplus(Defined):
+    """log(1 + exp(x)), whose derivative is σ."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return log(1 + exp(x))
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return sigmoid(self.args[0])
+
+
+class softsign(Defined):
+    """x/(1 + |x|), with y' = (1 − |y|)²."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return x / (1 + Abs(x))
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return (1 - magnitude(self)) ** 2
+
+
+class magnitude(Defined):
+    """|x|, with the derivative −1 at the kink."""
+
+    nargs = 1
+
+    @staticmethod
+    def definition(x: Expr) -> Expr:
+        return Abs(x)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return 2 * step(self.args[0]) - 1
+
+
+class hard_sigmoid(Defined):
+    """clip(αx + β, 0, 1): α = 1/6 in PyTorch and Keras 3, α = 1/5 in ONNX and Keras 2; β = 1/2."""
+
+    nargs = 3
+
+    @staticmethod
+    def definition(x: Expr, alpha: Expr, beta: Expr) -> Expr:
+        return Max(0, Min(1, alpha * x + beta))
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, alpha, beta = self.args
+        return alpha * (step(x + beta / alpha) - step(x - (1 - beta) / alpha))
+
+
+class clip(Defined):
+    """min(max(x, low), high), with the derivative 0 at and beyond the upper limit."""
+
+    nargs = 3
+
+    @staticmethod
+    def definition(x: Expr, low: Expr, high: Expr) -> Expr:
+        return Min(Max(x, low), high)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, low, high = self.args
+        return step(x - low) - step(x - high)
+
+
+class quotient(Defined):
+    """x/y, elementwise."""
+
+    nargs = 2
+
+    @staticmethod
+    def definition(x: Expr, y: Expr) -> Expr:
+        return x / y
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        y = self.args[1]
+        if argindex == 1:
+            return 1 / y
+        if argindex == 2:
+            return -self / y
+        raise ArgumentIndexError(self, argindex)
+
+
+class maximum(Defined):
+    """The larger of two; where they are equal the derivative goes to the second."""
+
+    nargs = 2
+
+    @staticmethod
+    def definition(x: Expr, y: Expr) -> Expr:
+        return Max(x, y)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, y = self.args
+        first = step(x - y)
+        return first if argindex == 1 else 1 - first
+
+
+def _activation(application: Any) -> Lambda:
+    return Lambda((SLOTS[0],), application)
+
+
+_s = SLOTS[0]
+ACTIVATIONS = MappingProxyType(
+    {
+        "sigmoid": _activation(sigmoid(_s)),
+        "tanh": _activation(tanh(_s)),
+        "hard_sigmoid": _activation(hard_sigmoid(_s, Rational(1, 6), Rational(1, 2))),
+        "hard_sigmoid_onnx": _activation(hard_sigmoid(_s, Rational(1, 5), Rational(1, 2))),
+        "relu": _activation(relu(_s)),
+        "identity": _activation(identity(_s)),
+        "softplus": _activation(softplus(_s)),
+        "softsign": _activation(softsign(_s)),
+        "exp": _activation(exp(_s)),
+        "log": _activation(log(_s)),
+    }
+)
+"""The elementwise functions that options name, each a function of one argument."""
+
+
+def elementwise(function: Any, arity: int = 1) -> Lambda:
+    """Return ``function`` as a Lambda over the first ``arity`` slots.
+
+    function: a name in ``ACTIVATIONS``, a SymPy Function class such as ``sympy.tanh``, or a Lambda.
+    Raises ValueError for an unknown name, with the names there are.
+    """
+    if isinstance(function, str):
+        if function not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(f'there is no activation "{function}"; the ones by name are {known}')
+        return ACTIVATIONS[function]
+    if isinstance(function, Lambda):
+        return function
+    if isinstance(function, type) and issubclass(function, Basic):
+        return Lambda(SLOTS[:arity], function(*SLOTS[:arity]))
+    raise ValueError(f"an activation is a name, a SymPy Function or a Lambda, got {function!r}")
