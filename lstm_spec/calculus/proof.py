@@ -1,0 +1,195 @@
+"""Proofs that the formulas of a backward pass are the derivatives of the definition, for all sizes.
+
+A formula, written out at entry [p, q], is compared with SymPy's own derivative of the index-level definition: scalar
+functions of indices with explicit sums, where no rule for a matrix operator takes part. The sizes stay symbols. What
+arrives from outside the step is arbitrary, so by the chain rule and induction over the steps, last to first, a formula
+that holds for one step holds through time; sums over rows and steps are those of the loss.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
+from typing import Any
+
+from sympy import BlockMatrix, Integer, Lambda, MatrixSymbol, Symbol, preorder_traversal
+from sympy.matrices.expressions.slice import MatrixSlice
+
+from lstm_spec.calculus.adjoint import adjoint_symbol, arrivals, backward
+from lstm_spec.calculus.collapse import normal
+from lstm_spec.calculus.explicit import explicit_proofs
+from lstm_spec.calculus.identities import slope_proofs
+from lstm_spec.calculus.indices import Ranges
+from lstm_spec.calculus.scalars import Definition, Inlined, at, given, unfolded
+from lstm_spec.calculus.statement import Proof, Status
+from lstm_spec.calculus.witness import Point, Witness, as_lists, differing, evaluate, random_point, true_derivative
+from lstm_spec.spec.notation import symbol_text, text
+from lstm_spec.spec.operators import Elementwise, parts_of
+from lstm_spec.spec.program import Equation, Program, ProgramError
+
+_P, _Q = (Symbol(name, integer=True, nonnegative=True) for name in ("p_", "q_"))
+_SEED = 20250
+
+
+@dataclass(frozen=True)
+class _Case:
+    """An entry [row, column] of a value, with the sizes of the free indices in it."""
+
+    row: Any
+    column: Any
+    ranges: Ranges
+
+
+def _holds(cell: Program, formulas: Inlined, value: MatrixSymbol, name: str) -> bool:
+    """Tell whether a formula and the derivative of the definition have one normal form, if need be part by part."""
+    rows, columns = value.shape
+    whole = [_Case(row, column, {**r, **c}) for row, r in [_span(_P, rows)] for column, c in [_span(_Q, columns)]]
+    parts = [
+        _Case(row, column, {**r, **c}) for row, r in _parts(cell, _P, rows) for column, c in _parts(cell, _Q, columns)
+    ]
+    attempts = [whole] if len(parts) == 1 else [whole, parts]
+    return any(all(_holds_in_case(cell, formulas, value, name, case) for case in cases) for cases in attempts)
+
+
+def _holds_in_case(cell: Program, formulas: Inlined, value: MatrixSymbol, name: str, case: _Case) -> bool:
+    definition = Definition(cell, value.name, case.ranges)
+    truth = definition.derivative_of_loss(arrivals(cell), given(value, case.row, case.column))
+    return normal(truth - at(formulas.template(name), case.row, case.column), case.ranges) == 0
+
+
+def _span(index: Symbol, length: Any, start: Any = 0) -> tuple[Any, Ranges]:
+    return (start + index, {index: length}) if length != 1 else (Integer(0) + start, {})
+
+
+def _parts(cell: Program, index: Symbol, length: Any) -> list[tuple[Any, Ranges]]:
+    """Return the parts of an axis between the rows at which a value of that many rows is stacked or sliced."""
+    cuts = {Integer(0), length}
+    for d in cell.definitions:
+        for e in preorder_traversal(d.expression):
+            if isinstance(e, BlockMatrix) and e.shape[0] == length:
+                cuts.update(accumulate(part.shape[0] for part in parts_of(e)))
+            elif isinstance(e, MatrixSlice) and e.parent.shape[0] == length:
+                cuts.update(e.rowslice[:2])
+    large = {s: 1000 + k for k, s in enumerate(cell.sizes)}
+    ordered = sorted(cuts, key=lambda cut: cut.subs(large))
+    return [_span(index, stop - start, start) for start, stop in pairwise(ordered)]
+
+
+def proofs(cell: Program, *, formulas: Program | None = None, only: Collection[str] | None = None) -> Iterator[Proof]:
+    """Yield the proofs of a cell one by one as they are found: stop when you like and keep what is known.
+
+    See ``prove`` for the arguments.
+    """
+    back = backward(cell) if formulas is None else formulas
+    if only is not None:
+        _check_names(back, only)
+        yield from step_proofs(cell, back, only)
+        return
+    found = []
+    for proof in chain(slope_proofs(_functions(cell)), step_proofs(cell, back)):
+        found.append(proof)
+        yield proof
+    yield _through_time(cell, found)
+    yield from explicit_proofs(cell, back)
+
+
+def _check_names(back: Program, only: Collection[str]) -> None:
+    known = [d.name for d in back.derived]
+    for name in only:
+        if name not in known:
+            raise ProgramError(f"{back.name} has no formula for {name}; it has {', '.join(known)}")
+
+
+def number_of_proofs(cell: Program) -> int:
+    """Return how many proofs ``prove`` will make, for a progress bar."""
+    slopes = sum(len(function.variables) for function in _functions(cell))
+    return slopes + len(_formulas(cell, backward(cell))) + 3
+
+
+def _functions(cell: Program) -> list[Lambda]:
+    """Return the elementwise functions of a cell, each once."""
+    return sorted({e.function for d in cell for e in d.expression.atoms(Elementwise)}, key=str)
+
+
+def _through_time(cell: Program, found: list[Proof]) -> Proof:
+    """Return the induction over the steps, which stands on the proofs of one step."""
+    pairs = [(a.symbol.name, a.before) for a in arrivals(cell) if a.before is not None]
+    arriving = ", ".join(symbol_text(name) for name, _ in pairs)
+    leaving = ", ".join(symbol_text(adjoint_symbol(cell, before).name) for _, before in pairs)
+    statement = (
+        f"the step formulas hold for every arriving {arriving}, and {leaving} is what arrives one step earlier, so by "
+        "the chain rule, from the last step to the first, they give the derivatives of the loss of a sequence of any "
+        "length, and their sums over the steps those of the parameters"
+    )
+    open_ones = [p.name for p in found if p.status != "proved"]
+    refuted = [p for p in found if p.status == "refuted"]
+    status: Status = "refuted" if refuted else "undecided" if open_ones else "proved"
+    return Proof("through time", statement, status, refuted[0].witness if refuted else None)
+
+
+def prove(
+    cell: Program,
+    *,
+    formulas: Program | None = None,
+    only: Collection[str] | None = None,
+    progress: Callable[[Proof], None] | None = None,
+) -> list[Proof]:
+    """Prove the formulas of a cell's backward pass, for every parameter, input, state and value in between.
+
+    Proved are, in this order: that the slope each elementwise function states is that of its definition; the formula of
+    every adjoint, for one step and all sizes; the induction over the steps; and the comparison with fully explicit
+    sequences, whose loss SymPy differentiates entry by entry.
+
+    formulas: a backward pass to examine instead of the derived one, such as a mutant of it; only: the names of the
+    formulas to prove, such as "dW_f", and nothing else; progress: called with every proof as it is found.
+    Raises ProgramError for a name that has no formula.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> for proof in prove(lstm(), only=["da_o", "dW_f"]):
+    ...     print(proof)
+    proved: δa_o = δo∘o∘(1 − o) is ∂loss/∂a_o for every n, m
+    proved: δW_f = Σ δa_f zᵀ is ∂loss/∂W_f for every n, m
+    """
+    found = []
+    for proof in proofs(cell, formulas=formulas, only=only):
+        found.append(proof)
+        if progress is not None:
+            progress(proof)
+    return found
+
+
+def step_proofs(cell: Program, back: Program, only: Collection[str] | None = None) -> Iterator[Proof]:
+    """Yield the proof of every formula of one step, or of the named ones."""
+    written_out = Inlined(back.derived, unfolded(cell))
+    sizes = {s.name: 2 + k for k, s in enumerate(cell.sizes)}
+    point = random_point(back, sizes, _SEED)
+    values = evaluate(back, point, sizes)
+    for d, value in _formulas(cell, back):
+        if only is not None and d.name not in only:
+            continue
+        begun = time.perf_counter()
+        witness = _witness(cell, value, d, point, values, sizes)
+        status: Status = "refuted" if witness else "proved" if _holds(cell, written_out, value, d.name) else "undecided"
+        yield Proof(d.name, _statement(cell, d, value), status, witness, time.perf_counter() - begun)
+
+
+def _formulas(cell: Program, back: Program) -> list[tuple[Equation, MatrixSymbol]]:
+    """Return the equations of a backward pass that define an adjoint, each with the value that it belongs to."""
+    values = {adjoint_symbol(cell, v).name: v for v in cell.symbols.values()}
+    return [(d, values[d.name]) for d in back.derived if d.name in values]
+
+
+def _witness(
+    cell: Program, value: MatrixSymbol, d: Equation, point: Point, values: Point, sizes: Mapping[str, int]
+) -> Witness | None:
+    truth = true_derivative(cell, arrivals(cell), value.name, point, sizes)
+    entry = differing(values[d.name], truth)
+    if entry is None:
+        return None
+    return Witness(d.name, entry, float(values[d.name][entry]), float(truth[entry]), sizes, as_lists(point))
+
+
+def _statement(cell: Program, d: Equation, value: MatrixSymbol) -> str:
+    sizes = ", ".join(s.name for s in cell.sizes)
+    total = f"{text(d.symbol)} = {'Σ ' if d.shared else ''}{text(d.expression)}"
+    return f"{total} is ∂loss/∂{symbol_text(value.name)} for every {sizes}"
