@@ -1,0 +1,135 @@
+"""Allowed errors through time, without the growth that makes bounds of a free-running recurrence useless.
+
+After one full call of an implementation, the reference takes at step t the state that the implementation itself
+returned for step t−1. A state that is returned at every step is then exact by definition, and no error is multiplied by
+the recurrent weights; states that are not returned (the cell state) stay in the reference, where the error of c is only
+multiplied by the forget gate. The backward pass runs on the same forward values, its adjoints carried in the reference.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from lstm_spec.calculus.adjoint import adjoint_symbol, backward
+from lstm_spec.compute.accuracy import Accuracy, accuracy
+from lstm_spec.compute.recipe import Environment, scalars_of
+from lstm_spec.compute.rounding import OUTWARD, Array, Bounded
+from lstm_spec.compute.stages import Stages, as_rows, by_step, run_stages, split
+from lstm_spec.spec.program import Program
+
+
+@lru_cache(maxsize=256)
+def forward_stages(cell: Program) -> Stages:
+    """Split the equations of a cell for a recurrence whose first state is given.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> stages = forward_stages(lstm())
+    >>> [name for name, _ in stages.through], [name for name, _ in stages.after]
+    (['c'], ['h'])
+    """
+    carried = [(before.name, after.name) for before, after in cell.recurrence[1:]]
+    return split(cell.definitions, carried, cell.shared)
+
+
+@lru_cache(maxsize=256)
+def _backward_stages(cell: Program) -> Stages:
+    program = backward(cell)
+    carried = [(arriving.name, leaving.name) for arriving, leaving in program.carried]
+    return split(program.derived, carried, program.shared)
+
+
+def error_bound(
+    cell: Program, params: Mapping[str, Array], x: Array, *states: Array, y: Array, dtype: str | Accuracy = "float64"
+) -> dict[str, Bounded]:
+    """Return what a correct implementation may return: the value and the allowed error of every output.
+
+    cell: the specification; params: arrays by name; x: (T, B, n); states: initial states, each (B, m); y: (T, B, m),
+    the sequence that the implementation returned; dtype: the format it computes in, or its accuracy contract. Returns
+    "y" and every final state by name, each with ``.value`` and ``.error``. Raises AccuracyError for a format without a
+    contract, and for an operator or function without an error rule.
+
+    >>> from lstm_spec.compute.layer import forward
+    >>> from lstm_spec.spec.cells import lstm
+    >>> params = {name: np.ones(shape, "float32") for name, shape in lstm().dimensions(n=2, m=3).items()}
+    >>> x, h0, c0 = (np.ones(shape, "float32") for shape in ((4, 1, 2), (1, 3), (1, 3)))
+    >>> y, h, c = forward(params, x, h0, c0)
+    >>> bound = error_bound(lstm(), params, x, h0, c0, y=y, dtype="float32")
+    >>> bool((abs(y - bound["y"].value) <= bound["y"].error).all()), bool(bound["c"].error.max() < 1e-4)
+    (True, True)
+    """
+    contract = accuracy(dtype) if isinstance(dtype, str) else dtype
+    return forced_bounds(cell, params, x, states, y, contract)
+
+
+def forced_bounds(
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    y: Array,
+    contract: Accuracy,
+) -> dict[str, Bounded]:
+    """Return what a correct implementation may return, given the first state that this one returned at every step.
+
+    Arguments, returns and errors as ``error_bound``.
+    """
+    T, B, _ = x.shape
+    with np.errstate(all="ignore"):
+        known = _forward(cell, params, x, states, y, contract)
+    returned = {"y": by_step(known.values[cell.states[0]], T, B)}
+    for name in cell.states:
+        every = by_step(known.values[name], T, B)
+        returned[name] = Bounded(every.value[-1], every.errors[-1])
+    return _outward(returned)
+
+
+def backward_bounds(
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    y: Array,
+    dy: Array,
+    dstates: tuple[Array, ...],
+    contract: Accuracy,
+) -> dict[str, Bounded]:
+    """Return the gradients that a correct implementation may return, by the names of what they belong to.
+
+    params, x, states, y: as for ``error_bound``; dy: (T, B, m), the cotangent of y; dstates: those of the final states.
+    Returns the bounds for every parameter by its name, for "x" and for every initial state ("h0", "c0", …). Raises
+    AccuracyError for an operator or function without an error rule.
+    """
+    T, B, _ = x.shape
+    stages = _backward_stages(cell)
+    with np.errstate(all="ignore"):
+        known = _forward(cell, params, x, states, y, contract)
+        known.values["dy"] = as_rows(dy)
+        arriving = [Bounded(np.asarray(d, np.float64)) for d in dstates]
+        initial = run_stages(stages, known, arriving, (T, B), contract, reverse=True)
+    gradients = {p.name: known.values[adjoint_symbol(cell, p).name] for p in cell.parameters}
+    gradients["x"] = by_step(known.values[adjoint_symbol(cell, cell.inputs[0]).name], T, B)
+    gradients |= {f"{name}0": bound for name, bound in zip(cell.states, initial, strict=True)}
+    return _outward(gradients)
+
+
+def _forward(
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    y: Array,
+    contract: Accuracy,
+) -> Environment:
+    exact = {name: Bounded(np.asarray(p, np.float64)) for name, p in params.items()}
+    previous = {before.name: s for (before, _), s in zip(cell.recurrence, states, strict=True)}
+    known = Environment(exact, scalars_of(cell, {**params, **previous, cell.inputs[0].name: x}))
+    known.values[cell.inputs[0].name] = as_rows(x)
+    known.values[cell.recurrence[0][0].name] = as_rows(np.concatenate([states[0][None], y[:-1]]))
+    initial = [Bounded(np.asarray(s, np.float64)) for s in states[1:]]
+    run_stages(forward_stages(cell), known, initial, x.shape[:2], contract)
+    return known
+
+
+def _outward(bounds: Mapping[str, Bounded]) -> dict[str, Bounded]:
+    return {name: Bounded(b.value, b.errors * OUTWARD) for name, b in bounds.items()}

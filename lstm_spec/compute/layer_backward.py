@@ -1,0 +1,130 @@
+"""The recurrence backward: slopes over many steps at once, a linear recurrence, one product at the end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_spec.compute.layer_activations import Call
+from lstm_spec.compute.layer_forward import Forward, batch_major, run, unroll
+
+Array = npt.NDArray[Any]
+
+# Values of one gate in a chunk of steps, so that the slopes of a chunk are still in the cache when it is run.
+CHUNK = 2**14
+
+
+class Backward:
+    """The buffers of the adjoints and the calls that fill them, after a `Forward` that keeps its steps.
+
+    With everything but δh and δc known from the forward pass, a step backward is linear in them, and elementwise
+    but for one product:
+
+        δc += E∘δh    δa_o = A_o∘δh    δa_g = A_g∘δc for g = f, i, c̃    δc' = F∘δc    δh' = Σ_g R_gᵀ δa_g
+
+    A_g, E and F are the diagonals of ∂a/∂(h,c), ∂c/∂h and ∂c/∂c'; peepholes and coupled gates are in them.
+    """
+
+    def __init__(self, forward: Forward) -> None:
+        sizes, count = forward.sizes, len(forward.options.gates)
+        T, B, n, m, dtype = sizes.T, sizes.B, sizes.n, sizes.m, sizes.dtype
+        self._forward = forward
+        self._sees_c = bool({"f", "i"} & forward.peepholes.keys())
+        chunk = max(1, min(T, CHUNK // max(1, m * B)))
+        self._a = np.empty((chunk, count, m, B), dtype)
+        self._E, self._F, self._spare = (np.empty((chunk, m, B), dtype) for _ in range(3))
+        # A copy, because np.dot would copy a slice of the weights again at every step.
+        self._W_h_transposed = np.empty((m, count * m), dtype)
+        self._dy = np.empty((T, m, B), dtype)
+        self._dh, self._dc = np.empty((m, B), dtype), np.empty((m, B), dtype)
+        self._da = np.empty((count, m, T, B), dtype)
+        self._z = np.empty((n + m + 1, T, B), dtype)
+        starts = range(0, T, chunk)
+        self._calls = [call for lo in reversed(starts) for call in self._chunk(lo, min(T, lo + chunk))]
+
+    def run(self, dy: Array, dh: Array, dc: Array) -> tuple[dict[str, Array], Array, Array, Array]:
+        """Return dparams, dx (T,B,n), dh0 (B,m) and dc0 (B,m) as new arrays."""
+        forward, sizes = self._forward, self._forward.sizes
+        T, B, n, m = sizes.T, sizes.B, sizes.n, sizes.m
+        self._dy[:] = dy.swapaxes(-1, -2)
+        self._dh[:] = dh.T
+        self._dc[:] = dc.T
+        self._W_h_transposed[:] = forward.weights[:, forward.packing.h].T
+        run(self._calls)
+        self._z[:] = forward.z[:T].swapaxes(0, 1)
+        da = self._da.reshape(forward.weights.shape[0], T * B)
+        dparams = forward.packing.unpack(np.dot(da, self._z.reshape(n + m + 1, T * B).T))
+        dx = np.dot(da.T, forward.weights[:, forward.packing.x]).reshape(T, B, n)
+        return dparams | self._peepholes(), dx, batch_major(self._dh), batch_major(self._dc)
+
+    def _peepholes(self) -> dict[str, Array]:
+        forward, options = self._forward, self._forward.options
+        seen = {"f": forward.c[:-1], "i": forward.c[:-1], "o": forward.c[1:]}
+        return {
+            f"p_{gate}": options.activation(gate).sign
+            * np.einsum("mtb,tmb->m", self._da[options.gates.index(gate)], seen[gate])
+            for gate in options.peepholes
+        }
+
+    def _chunk(self, lo: int, hi: int) -> Iterator[Call]:
+        steps = slice(lo, hi)
+        yield from self._slopes(steps)
+        yield from unroll(self._step(steps), hi - lo)
+        yield np.copyto, (self._da[:, :, steps], self._a[: hi - lo].transpose(1, 2, 0, 3))
+
+    def _slopes(self, steps: slice) -> Iterator[Call]:
+        forward, options, one = self._forward, self._forward.options, self._forward.one
+        f, i, c_tilde, o = (forward.gate(name)[steps] for name in "fico")
+        c_prev, squashed = forward.c[steps], forward.squashed[steps]
+        count = len(squashed)
+        a, E, F, spare = self._a[:count], self._E[:count], self._F[:count], self._spare[:count]
+        slope = {name: a[:, row] for row, name in enumerate(options.gates)}
+
+        for activation, rows in options.runs(options.gates):
+            yield from activation.slope(forward.rows[steps, rows], a[:, rows], one)
+        yield np.multiply, (slope["o"], squashed, slope["o"])
+        yield np.multiply, (slope["c"], i, slope["c"])
+        gain = {"f": c_prev, "i": c_tilde}
+        if options.coupled == "f=1-i":
+            yield np.subtract, (c_tilde, c_prev, spare)
+            gain = {"i": spare}
+        if options.coupled == "i=1-f":
+            yield np.subtract, (c_prev, c_tilde, spare)
+            gain = {"f": spare}
+        for name, factor in gain.items():
+            yield np.multiply, (slope[name], factor, slope[name])
+
+        h = options.activation("h")
+        yield from h.slope(squashed, E, one)
+        if h.sign < 0:
+            yield np.negative, (E, E)
+        yield np.multiply, (E, o, E)
+        if self._sees_c:
+            yield np.copyto, (F, f)
+        for name, peephole in forward.peepholes.items():
+            total = E if name == "o" else F
+            yield np.multiply, (peephole, slope[name], spare)
+            yield np.add, (total, spare, total)
+
+    def _step(self, steps: slice) -> Iterator[Call]:
+        forward, options = self._forward, self._forward.options
+        m, B = forward.sizes.m, forward.sizes.B
+        dy = self._dy[steps]
+        a, E = self._a[: len(dy)], self._E[: len(dy)]
+        F = self._F[: len(dy)] if self._sees_c else forward.gate("f")[steps]
+        dh, dc, spare = self._dh, self._dc, self._spare[0]
+
+        yield np.add, (dh, _last_first(dy), dh)
+        yield np.multiply, (_last_first(E), dh, spare)
+        yield np.add, (dc, spare, dc)
+        for row, name in enumerate(options.gates):
+            slope = _last_first(a[:, row])
+            yield np.multiply, (slope, dh if name == "o" else dc, slope)
+        yield np.multiply, (_last_first(F), dc, dc)
+        stacked = a.reshape(len(dy), len(options.gates) * m, B)
+        yield np.dot, (self._W_h_transposed, _last_first(stacked), dh)
+
+
+def _last_first(buffer: Array) -> list[Array]:
+    return list(buffer[::-1])
