@@ -1,0 +1,278 @@
+"""What a target is: a function with the form of the specification, and what it says of itself.
+
+A target is any callable ``forward(params, x, *states) -> (y, *states)`` or an object with such a method. Optional
+attributes say which specification it claims, in which layout it takes parameters, in which formats it computes and
+whose arrays it takes. Whatever it does on a valid case that the contract does not allow is a ``MisbehaviourError``,
+said in one sentence; it is a finding about the target, not an error of the verifier.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import BlockMatrix
+
+from lstm_spec.spec.operators import parts_of
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.arrays import from_numpy, to_numpy
+from lstm_spec.targets.layout import Layout
+
+Array = NDArray[Any]
+
+
+class TargetError(ValueError):
+    """A target that cannot be loaded or used; the message is one sentence with the remedy."""
+
+
+class MisbehaviourError(Exception):
+    """What a target did on a valid case that the contract does not allow, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Somebody's LSTM as the verifier sees it.
+
+    name: how the user called it. forward, backward: the callables; backward is None where no gradients are offered.
+    spec: the cell it claims to be, by name. layout: how it holds parameters, states and sequence. dtypes: the formats
+    it computes in, the most exact first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot
+    change, by the specification's names. versions: of the packages it is made of.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None = None
+    spec: str = "lstm"
+    layout: Layout = field(default_factory=Layout)
+    dtypes: tuple[str, ...] = ("float64",)
+    arrays: str = "numpy"
+    weights: Mapping[str, Array] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one call returned, in the specification's own terms: y (T, B, m) and every final state (B, m) by name."""
+
+    y: Array
+    states: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What a backward pass returned, in the specification's own terms: by parameter, "x", and "h0", "c0", …"""
+
+    values: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of one call as the target received them, to see afterwards whether it changed them."""
+
+    before: tuple[Array, ...]
+    after: tuple[Array, ...]
+    names: tuple[str, ...]
+
+    def changed(self) -> str | None:
+        """Return the name of the first argument that the target changed in place, or None."""
+        for name, before, after in zip(self.names, self.before, self.after, strict=True):
+            if before.tobytes() != np.ascontiguousarray(after).tobytes():
+                return name
+        return None
+
+
+def call_forward(
+    target: Target, cell: Program, params: Mapping[str, Array], x: Array, states: tuple[Array, ...]
+) -> tuple[Outputs, Call]:
+    """Call a target's forward pass and return what it gave in the specification's layout.
+
+    params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``.
+    Everything is copied before, so a target cannot change the caller's arrays. Raises MisbehaviourError for an
+    exception in the target, and for values of the wrong kind, number, shape or dtype.
+    """
+    arguments = _forward_arguments(target, cell, params, x, states)
+    call, returned = _called(target, "forward", arguments)
+    return _read(returned, target, cell, x, states), call
+
+
+def call_backward(
+    target: Target,
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    dy: Array,
+    dstates: tuple[Array, ...],
+) -> tuple[Gradients, Call]:
+    """Call a target's backward pass and return its gradients in the specification's layout.
+
+    params, x, states: as for ``call_forward``; dy: (T, B, m), the cotangent of y; dstates: those of the final states.
+    Raises MisbehaviourError as ``call_forward`` does.
+    """
+    layout = target.layout
+    arguments = _forward_arguments(target, cell, params, x, states)
+    held = zip(_held(layout, cell), layout.to_states(*dstates, order=cell.states), strict=True)
+    cotangents = [("dy", layout.to_y(dy)), *((f"d{name}", d) for name, d in held)]
+    call, returned = _called(target, "backward", _Arguments(arguments.params, [*arguments.rest, *cotangents]))
+    return _read_gradients(returned, target, cell, params, arguments), call
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """The arguments of a call in the target's layout: parameters by name, then the rest in order, with names."""
+
+    params: Mapping[str, Array]
+    rest: list[tuple[str, Array]]
+
+
+def _forward_arguments(
+    target: Target, cell: Program, params: Mapping[str, Array], x: Array, states: tuple[Array, ...]
+) -> _Arguments:
+    layout = target.layout
+    packed = layout.pack(params, concat=concat_of(cell))
+    held = zip(_held(layout, cell), layout.to_states(*states, order=cell.states), strict=True)
+    return _Arguments(packed, [("x", layout.to_x(x)), *((f"{name}0", s) for name, s in held)])
+
+
+def _held(layout: Layout, cell: Program) -> tuple[str, ...]:
+    """Return the names of the states in the order in which the layout has them."""
+    return tuple(layout.states or cell.states)
+
+
+def _called(target: Target, method: str, arguments: _Arguments) -> tuple[Call, Any]:
+    named = [*arguments.params.items(), *arguments.rest]
+    before = tuple(np.array(a, copy=True, order="C") for _, a in named)
+    given = [from_numpy(a.copy(), target.arrays) for a in before]
+    k = len(arguments.params)
+    returned = _call(target, method, dict(zip(arguments.params, given[:k], strict=True)), *given[k:])
+    after = tuple(to_numpy(a, target.arrays) for a in given)
+    return Call(before, after, tuple(name for name, _ in named)), returned
+
+
+@lru_cache(maxsize=256)
+def concat_of(cell: Program) -> str | None:
+    """Return the order of a cell's concatenation, "xh" or "hx", or None where it has separate matrices."""
+    joined = next((d.expression for d in cell if isinstance(d.expression, BlockMatrix)), None)
+    if joined is None:
+        return None
+    return "xh" if parts_of(joined)[0] in cell.inputs else "hx"
+
+
+def _call(target: Target, method: str, *arguments: Any) -> Any:
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return getattr(target, method)(*arguments)
+    except Exception as error:
+        raise MisbehaviourError(f"{method} raised {exception_text(error)} on a valid case") from error
+
+
+def exception_text(error: BaseException) -> str:
+    """Return an exception as its type and the first line of its message."""
+    message = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
+
+
+def _read(returned: Any, target: Target, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
+    layout = target.layout
+    names = ("y", *_held(layout, cell))
+    values = _tuple_of(returned, "forward", names)
+    arrays = [_array(v, name, x.dtype, target) for v, name in zip(values, names, strict=True)]
+    T, B, _ = x.shape
+    y_shape = (T, B, states[0].shape[-1])
+    _check_shape("y", arrays[0], layout.to_y(np.zeros(y_shape)).shape, "(T, B, m)", y_shape)
+    held = layout.to_states(*states, order=cell.states)
+    for array, given, name in zip(arrays[1:], held, names[1:], strict=True):
+        _check_shape(name, array, given.shape, "(B, m)", y_shape)
+    final = layout.from_states(*arrays[1:], order=cell.states)
+    return Outputs(layout.from_y(arrays[0]), dict(zip(cell.states, final, strict=True)))
+
+
+def _read_gradients(
+    returned: Any, target: Target, cell: Program, params: Mapping[str, Array], arguments: _Arguments
+) -> Gradients:
+    layout = target.layout
+    names = ("dparams", *(f"d{name}" for name, _ in arguments.rest))
+    dparams, *others = _tuple_of(returned, "backward", names)
+    if not isinstance(dparams, Mapping):
+        raise MisbehaviourError(f"dparams is {_kind(dparams)}; expected a dict with the keys of params")
+    if missing := [key for key in arguments.params if key not in dparams]:
+        raise MisbehaviourError(f"dparams lacks {', '.join(missing)}; expected the keys of params")
+    if extra := [key for key in dparams if key not in arguments.params]:
+        raise MisbehaviourError(f"dparams has {', '.join(map(str, extra))}, which params has not")
+    dtype = arguments.rest[0][1].dtype
+    gradients = {}
+    for name, given in (*arguments.params.items(), *arguments.rest):
+        value = dparams[name] if name in arguments.params else others[names.index(f"d{name}") - 1]
+        array = _array(value, f"d{name}", dtype, target)
+        if array.shape != given.shape:
+            raise MisbehaviourError(f"d{name} has shape {array.shape}; expected {given.shape}, that of {name}")
+        gradients[name] = array
+    packed = {name: gradients[name] for name in arguments.params}
+    unpacked = layout.unpack_gradients(packed, params, concat=concat_of(cell))
+    initial = layout.from_states(*(gradients[name] for name, _ in arguments.rest[1:]), order=cell.states)
+    states = {f"{name}0": d for name, d in zip(cell.states, initial, strict=True)}
+    return Gradients({**unpacked, "x": layout.from_x(gradients["x"]), **states})
+
+
+def _tuple_of(returned: Any, method: str, names: tuple[str, ...]) -> tuple[Any, ...]:
+    wanted = f"({', '.join(names)})"
+    if not isinstance(returned, tuple | list):
+        raise MisbehaviourError(f"{method} returned {_kind(returned)}; expected a tuple {wanted}")
+    if len(returned) != len(names):
+        raise MisbehaviourError(f"{method} returned {len(returned)} values; expected {len(names)}: {wanted}")
+    return tuple(returned)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__}" + (f" of shape {tuple(shape)}" if shape is not None else "")
+
+
+def _array(value: Any, name: str, dtype: np.dtype[Any], target: Target) -> Array:
+    try:
+        array = np.array(to_numpy(value, target.arrays))
+    except Exception:
+        raise MisbehaviourError(f"{name} is {_kind(value)}; expected an array of {dtype}") from None
+    if array.dtype != dtype:
+        raise MisbehaviourError(f"{name} is {array.dtype}; expected {dtype}, the dtype of the arguments")
+    return array
+
+
+def _check_shape(name: str, array: Array, wanted: tuple[int, ...], meaning: str, y: tuple[int, int, int]) -> None:
+    if array.shape == wanted:
+        return
+    usual = meaning if len(wanted) == len(y if name == "y" else y[1:]) else "in the declared layout"
+    hint = _hint(name, array.shape, y)
+    raise MisbehaviourError(
+        f"{name} has shape {array.shape}; expected {wanted}, {usual}{f' ({hint}?)' if hint else ''}"
+    )
+
+
+def _hint(name: str, shape: tuple[int, ...], y: tuple[int, int, int]) -> str:
+    """Guess what a wrong shape means."""
+    T, B, m = y
+    known = {
+        "y": {
+            (B, T, m): "batch first",
+            (T, m, B): "features before rows",
+            (B, m): "only the last step",
+            (T - 1, B, m): "the last step dropped",
+            (T + 1, B, m): "the initial state included",
+            (T, B, 1, m): "an axis of directions",
+            (T, 1, B, m): "an axis of directions",
+            (T, m): "no batch axis",
+        },
+        "state": {
+            (1, B, m): "an axis of layers",
+            (T, B, m): "the states of every step",
+            (m, B): "features before rows",
+            (m,): "no batch axis",
+        },
+    }
+    return known["y" if name == "y" else "state"].get(tuple(shape), "")
