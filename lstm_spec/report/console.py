@@ -1,0 +1,86 @@
+"""A report for a terminal: the verdict with its scope, the checks, and the case that shows what is wrong."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lstm_spec.verify.cases import Array, Case
+from lstm_spec.verify.search import Finding
+from lstm_spec.verify.verdict import DISCREPANCY, VERIFIED, CheckResult, Report
+
+_STYLES = {"verified": "green", "discrepancy": "bold red", "inconclusive": "yellow", "error": "bold red"}
+_MOST_NUMBERS = 64
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print a report; plain text where the console is no terminal."""
+    style = _STYLES.get(report.verdict, "")
+    console.print(Text.assemble((report.verdict.upper(), style), f"  {headline(report)}"), soft_wrap=True)
+    if report.interrupted:
+        console.print("Interrupted: what follows is what was known by then.")
+    console.print(_table(report.checks))
+    failed = [check for check in report.checks if check.status == DISCREPANCY]
+    for check in failed:
+        console.print(Text.assemble(("\n" + check.id, "bold"), f": {check.clause}"), soft_wrap=True)
+        console.print(f"  {check.message}", soft_wrap=True, highlight=False)
+        if check.worst is not None and check.finding and check.worst != check.finding.deviation:
+            console.print(f"  worst seen: {check.worst} ({check.worst_dtype})", soft_wrap=True, highlight=False)
+    if report.finding is not None:
+        console.print("\nThe simplest case found", style="bold")
+        for line in case_lines(report.finding):
+            console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+def headline(report: Report) -> str:
+    """Say what the verdict covers, in one line."""
+    claimed = [c.id for c in report.checks if c.status == VERIFIED]
+    passes = "forward and gradients" if any(c.id.startswith("gradient_") for c in report.checks) else "forward"
+    asked = f"{passes} in {' and '.join(report.dtypes)}, {report.cases:,} cases, seed {report.seed}"
+    unclaimed = [c.id for c in report.checks if c.status == "not_claimed"]
+    scope = asked + (f"; {', '.join(unclaimed)} not claimed" if unclaimed else "")
+    if report.verdict == VERIFIED:
+        return f"{report.target} computes {report.spec}: {scope}"
+    holds = f"; what holds: {', '.join(claimed)}" if claimed else ""
+    if report.verdict == DISCREPANCY:
+        return f"{report.target} does not compute {report.spec}: {scope}{holds}"
+    return f"{report.target} against {report.spec}: {scope}{holds}"
+
+
+def _table(checks: Sequence[CheckResult]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading, justify in (("check", "left"), ("status", "left"), ("cases", "right"), ("error/allowed", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for check in checks:
+        worst = "" if check.worst is None else f"{check.worst.ratio:.2g}"
+        status = Text(check.status.upper().replace("_", " "), _STYLES.get(check.status, "dim"))
+        table.add_row(check.id, status, f"{check.cases:,}" if check.cases else "", worst)
+    return table
+
+
+def case_lines(finding: Finding) -> list[str]:
+    """Return the case of a finding in lines of text: its sizes, then its numbers that are not zero."""
+    case = finding.case
+    sizes = f"T={case.T}, B={case.B}, n={case.x.shape[-1]}, m={case.states[0].shape[-1]}, {case.dtype}"
+    if sum(a.size for a in case.arrays) > _MOST_NUMBERS:
+        return [f"{sizes}, regime {case.regime}, seed {case.seed}; --json has its numbers"]
+    lines = [sizes]
+    zero = []
+    for name, array in _named(case):
+        if not np.any(array):
+            zero.append(name)
+        else:
+            lines.append(f"{name} = {_numbers(array)}")
+    return [*lines, f"zero: {', '.join(zero)}"] if zero else lines
+
+
+def _named(case: Case) -> list[tuple[str, Array]]:
+    initial = [(f"{name}0", state) for name, state in zip(case.state_names, case.states, strict=True)]
+    cotangents = [(f"d{name}", d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)]
+    return [*case.params.items(), ("x", case.x), *initial, *cotangents]
+
+
+def _numbers(array: Array) -> str:
+    return np.array2string(array, separator=", ", floatmode="unique").replace("\n", "").replace("  ", " ")

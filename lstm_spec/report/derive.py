@@ -1,0 +1,67 @@
+"""What ``derive`` prints: the cell, its backward pass, a Jacobian, or the recurrence through time."""
+
+from collections.abc import Iterable, Sequence
+
+from lstm_spec.calculus.adjoint import adjoint_symbol, backward
+from lstm_spec.calculus.bptt import bptt
+from lstm_spec.calculus.jacobian import jacobian as jacobian_of
+from lstm_spec.spec.program import Program, ProgramError
+from lstm_spec.write.write import write
+
+
+def derived_text(
+    cell: Program,
+    *,
+    wrt: Sequence[str] | None = None,
+    form: str = "text",
+    notation: str = "design",
+    level: str = "matrix",
+    forward: bool = False,
+    jacobian: Sequence[str] | None = None,
+    through_time: bool = False,
+    window: int | None = None,
+) -> str:
+    """Return the formulas of a cell in a format.
+
+    wrt: names of parameters, inputs or previous states; only what leads to their gradients is returned. forward: the
+    equations of the cell itself. jacobian: (of, with respect to), names of a state and of a previous state or an input.
+    through_time: as a recurrence with its ends (text only); window: the length of the blocks of truncated
+    backpropagation. Raises ProgramError for a name that the cell does not have.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> print(derived_text(lstm(), wrt=["b_o"]), end="")
+    δh = δy + δh⁺
+    δo = δh∘tanh(c)
+    δa_o = δo∘o∘(1 − o)
+    δb_o = Σ_t δa_o
+    """
+    if through_time:
+        return f"{bptt(cell, window=window)}\n"
+    if forward:
+        program, only = cell, None
+    elif jacobian is not None:
+        if len(jacobian) != 2:
+            raise ProgramError(f"a Jacobian is named by two names such as c,c_prev, got {','.join(jacobian)}")
+        program, only = jacobian_of(cell, of=jacobian[:1], wrt=jacobian[1:]), None
+    else:
+        program = backward(cell)
+        only = None if wrt is None else leading_to(program, [_adjoint(cell, name) for name in wrt])
+    return write(program, format=form, notation=notation, level=level, only=only)
+
+
+def leading_to(program: Program, names: Iterable[str]) -> list[str]:
+    """Return the names of the derived equations that some of them depend on, in order."""
+    wanted = set(names)
+    chosen = []
+    for d in reversed(program.derived):
+        if d.name in wanted:
+            wanted |= d.uses
+            chosen.append(d.name)
+    return chosen[::-1]
+
+
+def _adjoint(cell: Program, name: str) -> str:
+    known = {s.name: s for s in cell.leaves}
+    if name not in known:
+        raise ProgramError(f"{cell.name} has no {name} to differentiate by; it has {', '.join(known)}")
+    return str(adjoint_symbol(cell, known[name]).name)

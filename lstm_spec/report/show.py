@@ -1,0 +1,162 @@
+"""A cell on one page: equations, every dimension, parameter counts, and what one unit of it reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lstm_spec.spec.catalogue import CATALOGUE
+from lstm_spec.spec.catalogue import cell as catalogue_cell
+from lstm_spec.spec.elements import unit_view
+from lstm_spec.spec.notation import size_text, symbol_text
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.table import HEADINGS, Row, dimension_table
+from lstm_spec.write.write import write
+
+
+def show_text(cell: Program, sizes: Mapping[str, int], *, notation: str = "design") -> str:
+    """Return the page as text for a terminal."""
+    rows = dimension_table(cell, **sizes)
+    parts = [
+        _title(cell),
+        _indented("Equations of one step, for whole layer vectors; ' marks the step before", _lines(cell, notation)),
+        _indented(_dimension_heading(sizes), _columns([HEADINGS, *(row.cells for row in rows)])),
+        count_sentence(cell, sizes),
+        _indented("Equations of one unit k", _lines(cell, notation, level="unit")),
+        "\n".join(layer_sentences(cell, rows)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def show_markdown(cell: Program, sizes: Mapping[str, int], *, notation: str = "design") -> str:
+    """Return the page as Markdown, formulas in $-mathematics."""
+    rows = dimension_table(cell, **sizes)
+    table = [HEADINGS, ("---",) * len(HEADINGS), *(row.cells for row in rows)]
+    parts = [
+        f"# {cell.name}\n\n{cell.source}".rstrip(),
+        "## Equations\n\n" + write(cell, format="markdown", notation=notation).rstrip(),
+        "## Dimensions\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in table),
+        count_sentence(cell, sizes),
+        "## One unit\n\n" + write(cell, format="markdown", notation=notation, level="unit").rstrip(),
+        "\n".join(layer_sentences(cell, rows)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def show_dict(cell: Program, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the page as JSON takes it."""
+    rows = dimension_table(cell, **sizes)
+    count = cell.parameter_count(**sizes)
+    return {
+        "cell": cell.name,
+        "source": cell.source,
+        "sizes": dict(sizes),
+        "equations": [str(d) for d in cell],
+        "dimensions": [
+            {
+                "name": row.name,
+                "role": row.role,
+                "shape": [size_text(side) for side in row.shape],
+                "actual": None if row.actual is None else list(row.actual),
+                "entries": row.entries if isinstance(row.entries, int) else size_text(row.entries),
+            }
+            for row in rows
+        ],
+        "parameters": {
+            "formula": count_formula(cell),
+            "count": count if isinstance(count, int) else None,
+        },
+        "unit_reads": dict(unit_view(cell).reads),
+    }
+
+
+def catalogue_lines() -> list[str]:
+    """Return the catalogue, a line for each cell: name, what it is, number of parameters, source."""
+    entries = [
+        (name, entry.line, count_formula(catalogue_cell(name)), entry.source) for name, entry in CATALOGUE.items()
+    ]
+    return _columns([("cell", "what it is", "parameters", "source"), *entries])
+
+
+def count_formula(cell: Program) -> str:
+    """Return the number of parameters as a formula in the sizes.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> count_formula(lstm())
+    '4m(n+m+1)'
+    """
+    return size_text(cell.parameter_count())
+
+
+def count_sentence(cell: Program, sizes: Mapping[str, int]) -> str:
+    """Say how many parameters the cell has, in symbols and in numbers."""
+    count = cell.parameter_count(**sizes)
+    numeric = f" = {count:,}" if isinstance(count, int) else ""
+    return f"Parameters: {count_formula(cell)}{numeric}"
+
+
+def layer_sentences(cell: Program, rows: Sequence[Row]) -> list[str]:
+    """Say whether the picture of the cell shows a neuron or a layer, from what one unit reads.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> for sentence in layer_sentences(lstm(), dimension_table(lstm(), n=32, m=70)):
+    ...     print(sentence)
+    A neuron or a layer? A layer: every line of the picture carries a whole vector, x 32, h' 70, c' 70, h 70, c 70.
+    Unit k of it reads all 32 entries of x, all 70 entries of h' and only its own entry of c'.
+    So a lone unit cannot be unrolled over time: its next step needs h' of all units.
+    """
+    entries = {row.name: row.cells[3] or row.cells[2] for row in rows}
+    reads = unit_view(cell).reads
+    vectors = [*reads, *(name for name in cell.states if name not in reads)]
+    listed = ", ".join(f"{symbol_text(name)} {entries[name]}" for name in vectors)
+    phrases = [
+        f"all {entries[name]} entries of {symbol_text(name)}"
+        if how == "all"
+        else f"only its own entry of {symbol_text(name)}"
+        for name, how in reads.items()
+    ]
+    previous = {before.name for before, _ in cell.recurrence}
+    shared = [symbol_text(name) for name, how in reads.items() if how == "all" and name in previous]
+    if shared:
+        names = " and ".join(shared)
+        last = f"So a lone unit cannot be unrolled over time: its next step needs {names} of all units."
+    else:
+        last = "So a lone unit can be unrolled over time: it needs no other unit's state."
+    return [
+        f"A neuron or a layer? A layer: every line of the picture carries a whole vector, {listed}.",
+        f"Unit k of it reads {_enumerated(phrases)}.",
+        last,
+    ]
+
+
+def _enumerated(phrases: list[str]) -> str:
+    return phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
+
+
+def _title(cell: Program) -> str:
+    return f"{cell.name}: {cell.source}" if cell.source else cell.name
+
+
+def _lines(cell: Program, notation: str, level: str = "matrix") -> list[str]:
+    return write(cell, format="text", notation=notation, level=level).rstrip("\n").splitlines()
+
+
+def _dimension_heading(sizes: Mapping[str, int]) -> str:
+    given = ", ".join(f"{name}={value}" for name, value in sizes.items())
+    return f"Dimensions{f' ({given})' if given else ''}"
+
+
+def _indented(heading: str, lines: Sequence[str]) -> str:
+    return "\n".join([heading, *(f"  {line}" for line in lines)])
+
+
+def _columns(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(_pad(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def _width(text: str) -> int:
+    # A combining tilde takes no place of its own.
+    return len(text) - text.count("\u0303")
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

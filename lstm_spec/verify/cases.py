@@ -1,0 +1,308 @@
+"""Cases: what a target is asked to compute, drawn by Hypothesis.
+
+Two kinds. *Small* ones take every number from one binary draw mapped to a grid of short decimals, plus a few scattered
+special values, so that a counterexample shrinks to one or two simple numbers. *Seeded* ones draw only the structure
+(sizes, regime, seed) and take full-significand numbers from a NumPy generator, since numbers on a coarse grid are exact
+in low precision and hide what it loses.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lstm_spec.spec.inference import infer_dimensions
+from lstm_spec.spec.program import Program, evaluate_shape
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One valid question: parameters by name, x (T, B, n), and initial states (B, m), all in one format.
+
+    regime: what kind of numbers; seed: of the generator that made them, None for small cases; cotangents: for questions
+    about gradients, those of y (T, B, m) and of every final state (B, m); state_names: those of the states, in order.
+    """
+
+    params: Mapping[str, Array]
+    x: Array
+    states: tuple[Array, ...]
+    regime: str
+    seed: int | None = None
+    cotangents: tuple[Array, ...] = ()
+    state_names: tuple[str, ...] = ("h", "c")
+
+    @property
+    def T(self) -> int:
+        """Steps."""
+        return self.x.shape[0]
+
+    @property
+    def B(self) -> int:
+        """Rows of the batch."""
+        return self.x.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The format of every number."""
+        return self.x.dtype
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """All numbers of the case."""
+        return (*self.params.values(), self.x, *self.states, *self.cotangents)
+
+    @property
+    def simplicity(self) -> tuple[float, ...]:
+        """A key by which the simplest of several failing cases is the smallest."""
+        numbers = np.concatenate([a.ravel() for a in self.arrays]).astype(np.float64)
+        sizes = sum(self.x.shape) + sum(s.shape[-1] for s in self.states)
+        digits = sum(len(f"{abs(v):g}") for v in numbers[numbers != 0][:200])
+        return sizes, float(np.count_nonzero(numbers)), digits, float(np.abs(numbers).sum())
+
+    def part(self, steps: slice, rows: slice = slice(None), states: tuple[Array, ...] | None = None) -> "Case":
+        """Return the case with some steps and rows only, from given states or its own."""
+        own = self.states if states is None else states
+        cotangents = tuple(d[steps, rows] if d.ndim == 3 else d[rows] for d in self.cotangents)
+        return replace(self, x=self.x[steps, rows], states=tuple(s[rows] for s in own), cotangents=cotangents)
+
+    def with_weights(self, weights: Mapping[str, Array]) -> "Case":
+        """Return the case with other parameters."""
+        return replace(self, params={name: np.asarray(weights[name], self.dtype) for name in self.params})
+
+    def with_cotangents(self, present: int) -> "Case":
+        """Return the case with some cotangents zero, so that each one is seen alone and with others.
+
+        present: a bit for y and for each state; none means all.
+        """
+        kept = [not present or present >> k & 1 for k in range(len(self.cotangents))]
+        return replace(
+            self, cotangents=tuple(d if keep else 0 * d for d, keep in zip(self.cotangents, kept, strict=True))
+        )
+
+    def cuts(self) -> Iterator["Case"]:
+        """Yield the case with a single row, with one row less, and with its first or its last step left out."""
+        if self.B > 1:
+            yield from (self.part(slice(None), slice(row, row + 1)) for row in range(min(self.B, 8)))
+        if self.B > 2:
+            yield from (self.part(slice(None), rows) for rows in (slice(0, -1), slice(1, None)))
+        if self.T > 1:
+            yield from (self.part(steps) for steps in (slice(0, -1), slice(1, None)))
+
+
+def _by_simplicity(value: float) -> tuple[int, float, bool]:
+    return len(f"{abs(value):g}"), abs(value), value < 0
+
+
+GRID = np.array(sorted((k / 64 for k in range(-128, 128)), key=_by_simplicity))
+"""The numbers of small cases: multiples of 1/64 up to 2, the simplest first, so that shrinking makes them simple."""
+
+SPECIAL = (3.0, -3.0, 10.0, -10.0, 40.0, -40.0, 100.0, -100.0, 1000.0, -1000.0, 1e4, -1e4, 1e-3, 1e-6)
+"""Values beyond the grid: where functions saturate, where an exponential overflows, and almost nothing."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any."""
+
+    params: Mapping[str, tuple[int, ...]]
+    x: tuple[int, int, int]
+    states: tuple[tuple[int, int], ...]
+    cotangents: tuple[tuple[int, ...], ...] = ()
+    state_names: tuple[str, ...] = ("h", "c")
+
+    @property
+    def all(self) -> tuple[tuple[int, ...], ...]:
+        """Every shape, in the order in which numbers fill them."""
+        return (*self.params.values(), self.x, *self.states, *self.cotangents)
+
+    @property
+    def count(self) -> int:
+        """How many numbers a case has."""
+        return sum(int(np.prod(shape)) for shape in self.all)
+
+    def fill(self, numbers: Array, **about: Any) -> Case:
+        """Return the case with these numbers, in order."""
+        pieces, at = [], 0
+        for shape in self.all:
+            length = int(np.prod(shape))
+            pieces.append(numbers[at : at + length].reshape(shape))
+            at += length
+        k, s = len(self.params), len(self.params) + 1 + len(self.states)
+        params = dict(zip(self.params, pieces[:k], strict=True))
+        return Case(
+            params=params,
+            x=pieces[k],
+            states=tuple(pieces[k + 1 : s]),
+            cotangents=tuple(pieces[s:]),
+            state_names=self.state_names,
+            **about,
+        )
+
+
+def shapes_of(cell: Program, sizes: Mapping[str, int], T: int, B: int, *, gradients: bool = False) -> Shapes:
+    """Return the shapes of a case of a cell at given sizes, with ``gradients`` those of cotangents too."""
+    values = cell.check_sizes(sizes)
+    width = evaluate_shape(cell.inputs[0].shape, values)[0]
+    states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)
+    cotangents = ((T, *states[0]), *states) if gradients else ()
+    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states)
+
+
+@st.composite
+def small_cases(
+    draw: Any,
+    cell: Program,
+    dtype: str,
+    *,
+    steps: int = 4,
+    rows: int = 3,
+    size: int = 4,
+    least_steps: int = 1,
+    least_rows: int = 1,
+    gradients: bool = False,
+    weights: Mapping[str, Array] | None = None,
+) -> Case:
+    """Draw a small case on the grid, with up to three special values.
+
+    gradients: whether it has cotangents; weights: fixed parameters, which fix the sizes too.
+    """
+    T, B = draw(st.integers(least_steps, steps)), draw(st.integers(least_rows, rows))
+    sizes = fixed_sizes(cell, weights) or {s.name: draw(st.integers(1, size)) for s in cell.sizes}
+    shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
+    grid = np.frombuffer(draw(st.binary(min_size=shapes.count, max_size=shapes.count)), np.uint8)
+    numbers = GRID[grid]
+    places = st.tuples(st.integers(0, shapes.count - 1), st.sampled_from(SPECIAL))
+    for place, value in draw(st.lists(places, max_size=3)):
+        numbers[place] = value
+    case = shapes.fill(numbers.astype(dtype), regime="small")
+    case = case if weights is None else case.with_weights(weights)
+    return case.with_cotangents(draw(st.integers(0, 7))) if gradients else case
+
+
+def fixed_sizes(cell: Program, weights: Mapping[str, Array] | None) -> dict[str, int] | None:
+    """Return the sizes of fixed parameters, None without them; raises DimensionError if they contradict."""
+    return None if weights is None else infer_dimensions(cell, {name: np.shape(w) for name, w in weights.items()})
+
+
+Generator = Callable[[np.random.Generator, Shapes], Array]
+
+
+def _usual(rng: np.random.Generator, shapes: Shapes, scale: float = 1.0) -> Array:
+    """Weights of the usual initialisation, uniform up to 1/√m, times ``scale``; x and states standard normal."""
+    parts = [_weights(rng, shape, scale) for shape in shapes.params.values()]
+    parts += [rng.standard_normal(shape).ravel() for shape in (shapes.x, *shapes.states, *shapes.cotangents)]
+    return np.concatenate(parts)
+
+
+def _weights(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Array:
+    return (scale / np.sqrt(shape[0])) * rng.uniform(-1, 1, int(np.prod(shape)))
+
+
+def _scaled(scale: float) -> Generator:
+    return lambda rng, shapes: _usual(rng, shapes, scale)
+
+
+def _saturating(rng: np.random.Generator, shapes: Shapes) -> Array:
+    return _usual(rng, shapes) * np.where(rng.random(shapes.count) < 0.3, 30.0, 1.0)
+
+
+def _wide(rng: np.random.Generator, shapes: Shapes) -> Array:
+    return _usual(rng, shapes) * 10.0 ** rng.uniform(-6, 3, shapes.count)
+
+
+def _extreme(rng: np.random.Generator, shapes: Shapes) -> Array:
+    return _usual(rng, shapes) * np.where(rng.random(shapes.count) < 0.2, 1e4, 1.0)
+
+
+def _remembering(rng: np.random.Generator, shapes: Shapes) -> Array:
+    """Small weights, large states: the forget gate keeps what a clip or a reset would lose."""
+    states, after = (sum(int(np.prod(s)) for s in part) for part in (shapes.states, shapes.cotangents))
+    numbers = _usual(rng, shapes, 0.3)
+    numbers[len(numbers) - states - after : len(numbers) - after] *= 80.0
+    biases = 0
+    for name, shape in shapes.params.items():
+        length = int(np.prod(shape))
+        if name == "b_f":
+            numbers[biases : biases + length] = rng.uniform(4, 8, length)
+        biases += length
+    return numbers
+
+
+def _probing(rng: np.random.Generator, shapes: Shapes) -> Array:
+    """All weights zero but a few: pre-activations isolated, and swept from −100 to 100 through the biases."""
+    numbers = _usual(rng, shapes)
+    at = 0
+    for shape in shapes.params.values():
+        length = int(np.prod(shape))
+        part = numbers[at : at + length]
+        if len(shape) == 2:
+            part *= rng.random(length) < 1.0 / shape[1]
+        else:
+            part[:] = rng.choice([-100, -20, -8, -2, 0, 2, 8, 20, 100], length) + rng.standard_normal(length)
+        at += length
+    return numbers
+
+
+REGIMES: Mapping[str, Generator] = MappingProxyType(
+    {
+        "usual": _usual,
+        "weights x3": _scaled(3.0),
+        "weights x6": _scaled(6.0),
+        "weights x1e-3": _scaled(1e-3),
+        "saturating": _saturating,
+        "wide range": _wide,
+        "remembering": _remembering,
+        "probing": _probing,
+        "extreme": _extreme,
+    }
+)
+"""How the numbers of seeded cases are made, by name."""
+
+_SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 32, 33, 64, 70)
+_STEPS = (1, 2, 3, 5, 8, 20, 50)
+
+
+@st.composite
+def seeded_cases(
+    draw: Any,
+    cell: Program,
+    dtype: str,
+    *,
+    sizes: tuple[int, ...] = _SIZES,
+    steps: tuple[int, ...] = _STEPS,
+    rows: int = 5,
+    least_rows: int = 1,
+    regimes: tuple[str, ...] = tuple(REGIMES),
+    gradients: bool = False,
+    weights: Mapping[str, Array] | None = None,
+) -> Case:
+    """Draw the structure of a case, whose numbers come from a seeded generator; ``weights`` replace its parameters."""
+    T, B = draw(st.sampled_from(steps)), draw(st.integers(least_rows, rows))
+    chosen = fixed_sizes(cell, weights) or {s.name: draw(st.sampled_from(sizes)) for s in cell.sizes}
+    regime, seed = draw(st.sampled_from(regimes)), draw(st.integers(0, 2**32 - 1))
+    case = seeded_case(cell, dtype, sizes=chosen, T=T, B=B, regime=regime, seed=seed, gradients=gradients)
+    return case if weights is None else case.with_weights(weights)
+
+
+def seeded_case(
+    cell: Program,
+    dtype: str,
+    *,
+    sizes: Mapping[str, int],
+    T: int,
+    B: int,
+    regime: str,
+    seed: int,
+    gradients: bool = False,
+) -> Case:
+    """Return the case of a structure and a seed, always the same one; with ``gradients``, with cotangents."""
+    shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
+    numbers = REGIMES[regime](np.random.default_rng(seed), shapes)
+    case = shapes.fill(numbers.astype(dtype), regime=regime, seed=seed)
+    return case.with_cotangents(seed % 8) if gradients else case

@@ -1,0 +1,269 @@
+"""The checks: what is asked of a target, in which order, and which clause of the specification each one exercises.
+
+A check that fails blocks those that build on it, so that one fault is told once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lstm_spec.compute.accuracy import Accuracy
+from lstm_spec.compute.forced import backward_bounds, forced_bounds
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.contract import (
+    Call,
+    Gradients,
+    MisbehaviourError,
+    Outputs,
+    Target,
+    call_backward,
+    call_forward,
+)
+from lstm_spec.verify.cases import Case
+from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.search import Finding, Outcome
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target with the specification that it is held against."""
+
+    target: Target
+    cell: Program
+
+    def call(self, case: Case) -> tuple[Outputs, Call]:
+        """Call the target's forward pass on a case; raises MisbehaviourError."""
+        return call_forward(self.target, self.cell, case.params, case.x, case.states)
+
+    def compare(self, case: Case, outputs: Outputs, contract: Accuracy) -> Comparison:
+        """Hold what one call returned against the specification, h taken from the target at every step."""
+        allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract)
+        return compare({"y": outputs.y, **outputs.states}, allowed, contract)
+
+    def call_backward(self, case: Case) -> tuple[Gradients, Call]:
+        """Call the target's backward pass on a case; raises MisbehaviourError."""
+        dy, *dstates = case.cotangents
+        return call_backward(self.target, self.cell, case.params, case.x, case.states, dy, tuple(dstates))
+
+    def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
+        """Hold gradients against the backward pass of the specification, on the h that forward returned."""
+        dy, *dstates = case.cotangents
+        allowed = backward_bounds(self.cell, case.params, case.x, case.states, outputs.y, dy, tuple(dstates), contract)
+        return compare(gradients.values, allowed, contract)
+
+
+Examination = Callable[[Subject, Case, Accuracy], Outcome]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question to a target.
+
+    id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
+    this one means anything. least_steps, least_rows, most_steps, most_rows: limits to the sizes of its cases, where it
+    wants others than most checks. seeded: whether full-significand cases are tried after the small ones.
+    """
+
+    id: str
+    clause: str
+    examine: Examination
+    needs: tuple[str, ...] = ()
+    least_steps: int = 1
+    least_rows: int = 1
+    most_steps: int | None = None
+    most_rows: int | None = None
+    weight: float = 1.0
+    seeded: bool = True
+    gradients: bool = False
+
+
+def _finding(comparison: Comparison, case: Case, where: str = "") -> Finding | None:
+    if comparison.agrees:
+        return None
+    return Finding(f"{where}{comparison.worst}", case, comparison.worst)
+
+
+def _against_spec(subject: Subject, case: Case, contract: Accuracy, where: str = "") -> tuple[Outcome, Outputs]:
+    outputs, _ = subject.call(case)
+    comparison = subject.compare(case, outputs, contract)
+    return Outcome(comparison, _finding(comparison, case, where)), outputs
+
+
+def _signature(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    subject.call(case)
+    return Outcome()
+
+
+def _sequence(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    return _against_spec(subject, case, contract)[0]
+
+
+def _carry(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    """Stop halfway and go on from the states that were returned."""
+    k = case.T // 2
+    first, outputs = _against_spec(subject, case.part(slice(k)), contract, f"steps before {k} alone, ")
+    if first.finding:
+        return first
+    states = tuple(outputs.states[name] for name in subject.cell.states)
+    rest = case.part(slice(k, None), states=states)
+    return _against_spec(subject, rest, contract, f"steps from {k} on, begun from the states returned before, ")[0]
+
+
+def _batch(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    """Take the rows in reverse order, and the first and the last one alone."""
+    worst: list[Outcome] = []
+    for rows, what in (
+        (slice(None, None, -1), "with the rows of the batch reversed, "),
+        (slice(0, 1), "with the first row of the batch alone, "),
+        (slice(case.B - 1, case.B), "with the last row of the batch alone, "),
+    ):
+        outcome, _ = _against_spec(subject, case.part(slice(None), rows), contract, what)
+        if outcome.finding:
+            return outcome
+        worst.append(outcome)
+    return max(worst, key=lambda o: o.comparison.worst.ratio if o.comparison else 0.0)
+
+
+def _inputs(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    _, call = subject.call(case)
+    changed = call.changed()
+    if changed is None:
+        return Outcome()
+    return Outcome(finding=Finding(f"forward changed its argument {changed} in place", case))
+
+
+def _repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    """Ask the same again, with another question in between."""
+    subject.call(case)
+    other = case.part(slice(0, max(1, case.T - 1)), slice(None, None, -1))
+    subject.call(other)
+    return _against_spec(subject, case, contract, "called again with the same arguments, ")[0]
+
+
+def _gradient_signature(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    _, call = subject.call_backward(case)
+    changed = call.changed()
+    if changed is None:
+        return Outcome()
+    return Outcome(finding=Finding(f"backward changed its argument {changed} in place", case))
+
+
+def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = "") -> Outcome:
+    outputs, _ = subject.call(case)
+    gradients, _ = subject.call_backward(case)
+    comparison = subject.compare_gradients(case, outputs, gradients, contract)
+    return Outcome(comparison, _finding(comparison, case, where))
+
+
+def _gradient_repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    """Ask for gradients twice, with others in between: buffers that are not cleared add up."""
+    subject.call_backward(case)
+    subject.call_backward(case.part(slice(0, max(1, case.T - 1)), slice(None, None, -1)))
+    return _gradients(subject, case, contract, "called again with the same arguments, ")
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "signature",
+        "forward(params, x, *states) returns (y, *states) in the shapes and the dtype of its arguments",
+        _signature,
+        # Numbers of steps and rows that differ, or a wrong shape could not be told from another.
+        least_steps=3,
+        most_steps=3,
+        least_rows=2,
+        most_rows=2,
+        weight=0.3,
+        seeded=False,
+    ),
+    Check(
+        "step",
+        "one step computes the equations of the cell",
+        _sequence,
+        needs=("signature",),
+        most_steps=1,
+    ),
+    Check(
+        "sequence",
+        "step t starts from the states of step t−1, y holds h of every step, the final states are those of the last",
+        _sequence,
+        needs=("step",),
+    ),
+    Check(
+        "carry",
+        "a sequence may be cut anywhere and continued from the returned states",
+        _carry,
+        needs=("sequence",),
+        least_steps=2,
+        weight=0.4,
+    ),
+    Check(
+        "batch",
+        "the rows of a batch are independent of each other, of their order and of their number",
+        _batch,
+        needs=("sequence",),
+        least_rows=2,
+        weight=0.4,
+    ),
+    Check(
+        "inputs",
+        "arguments are not changed",
+        _inputs,
+        needs=("signature",),
+        weight=0.3,
+        seeded=False,
+    ),
+    Check(
+        "repeat",
+        "the same call gives the same result, whatever was asked in between",
+        _repeat,
+        needs=("sequence",),
+        least_rows=1,
+        weight=0.4,
+    ),
+    Check(
+        "gradient_signature",
+        "backward(params, x, *states, dy, *dstates) returns (dparams, dx, *dstates0) in the shapes of its arguments",
+        _gradient_signature,
+        needs=("sequence",),
+        weight=0.3,
+        seeded=False,
+        gradients=True,
+    ),
+    Check(
+        "gradient_step",
+        "the gradients of one step are those of its equations, for cotangents of y and of every final state",
+        _gradients,
+        needs=("gradient_signature",),
+        most_steps=1,
+        weight=0.6,
+        gradients=True,
+    ),
+    Check(
+        "gradient_sequence",
+        "gradients run back through all states of every step, and those of parameters add up over steps and rows",
+        _gradients,
+        needs=("gradient_step",),
+        gradients=True,
+    ),
+    Check(
+        "gradient_repeat",
+        "the same call gives the same gradients, whatever was asked in between",
+        _gradient_repeat,
+        needs=("gradient_sequence",),
+        weight=0.3,
+        gradients=True,
+    ),
+)
+"""The checks, each after the ones that it needs."""
+
+
+def examine(check: Check, subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    """Ask one check's question about one case; a target that misbehaves on it is a finding.
+
+    A case that is too small for the question, as cutting one down may leave it, says nothing.
+    """
+    if check.least_steps > case.T or check.least_rows > case.B:
+        return Outcome()
+    try:
+        return check.examine(subject, case, contract)
+    except MisbehaviourError as misbehaviour:
+        return Outcome(finding=Finding(str(misbehaviour), case))

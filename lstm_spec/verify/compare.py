@@ -1,0 +1,95 @@
+"""Comparing what came with what is allowed, and keeping the place where they part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_spec.compute.accuracy import Accuracy
+from lstm_spec.compute.rounding import Bounded
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One number that came, beside the one expected, at a named place.
+
+    output: "y" or a final state; position: step (of y only), row and unit, from 0. ratio: error over allowed error.
+    """
+
+    output: str
+    position: Mapping[str, int]
+    got: float
+    expected: float
+    allowed: float
+
+    @property
+    def error(self) -> float:
+        """How far off it is; infinite for what is no number."""
+        difference = abs(self.got - self.expected)
+        return difference if np.isfinite(difference) else np.inf
+
+    @property
+    def ratio(self) -> float:
+        """Error over allowed error; above 1 is a discrepancy, and where no bound holds there is none."""
+        if not np.isfinite(self.allowed):
+            return 0.0
+        return self.error / self.allowed if self.allowed else (np.inf if self.error else 0.0)
+
+    def __str__(self) -> str:
+        place = ", ".join(f"{axis} {index}" for axis, index in self.position.items())
+        return (
+            f"{self.output} at {place}: expected {self.expected:.9g}, got {self.got:.9g},"
+            f" error {self.error:.2g}, allowed {self.allowed:.2g}"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The worst deviation of one call, and whether its bounds are tight enough to mean something."""
+
+    worst: Deviation
+    conclusive: bool
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every number is within its allowed error."""
+        return self.worst.ratio <= 1
+
+
+def compare(got: Mapping[str, Array], allowed: Mapping[str, Bounded], contract: Accuracy) -> Comparison:
+    """Compare outputs with what a correct implementation may return.
+
+    got: arrays by name; allowed: for the same names. A number whose bound is infinite or NaN cannot fail. A case is
+    conclusive when some bound on every output is below √u of its scale: one that lost more than half of the digits of
+    the format says little.
+    """
+    worst = [_worst(name, np.asarray(got[name], np.float64), bounded) for name, bounded in allowed.items()]
+    conclusive = all(_conclusive(bounded, contract) for bounded in allowed.values())
+    return Comparison(max(worst, key=lambda deviation: deviation.ratio), conclusive)
+
+
+def _worst(name: str, got: Array, bounded: Bounded) -> Deviation:
+    with np.errstate(all="ignore"):
+        limit = np.where(np.isfinite(bounded.errors), bounded.errors, np.inf)
+        error = np.abs(got - bounded.value)
+        ratio = np.where(np.isfinite(error), error, np.inf) / limit
+    # Infinite over infinite: not a number came where no bound holds.
+    ratio = np.where(np.isnan(ratio), 0.0, ratio)
+    at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    axes = ("step", "row", "unit")[-ratio.ndim :]
+    return Deviation(
+        output=name,
+        position={axis: int(index) for axis, index in zip(axes, at, strict=True)},
+        got=float(got[at]),
+        expected=float(bounded.value[at]),
+        allowed=float(limit[at]),
+    )
+
+
+def _conclusive(bounded: Bounded, contract: Accuracy) -> bool:
+    scale = np.maximum(np.abs(bounded.value), 1.0)
+    return bool(np.any(bounded.errors <= np.sqrt(contract.unit) * scale))

@@ -1,0 +1,299 @@
+"""Running the checks against a target, from its name to a report."""
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from lstm_spec.compute.accuracy import Accuracy, accuracy
+from lstm_spec.spec.catalogue import cell as catalogue_cell
+from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.contract import Target, TargetError
+from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.python import load, target_of
+from lstm_spec.verify.cases import Case, fixed_sizes, seeded_cases, small_cases
+from lstm_spec.verify.checks import CHECKS, Check, Subject, examine
+from lstm_spec.verify.search import Outcome, Tally, search
+from lstm_spec.verify.verdict import (
+    BLOCKED,
+    DISCREPANCY,
+    INCONCLUSIVE,
+    NOT_CLAIMED,
+    VERIFIED,
+    CheckResult,
+    Report,
+    versions_of,
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is asked: cases of both kinds per check of full weight, and how large seeded cases get."""
+
+    name: str
+    small: int
+    seeded: int
+    sizes: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
+_ODD = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33)
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 8, 20)),
+        "standard": Profile("standard", 120, 80, (*_ODD, 64, 70, 128), (1, 2, 3, 5, 8, 20, 50, 100)),
+        "deep": Profile("deep", 800, 600, (*_ODD, 64, 70, 128, 256), (1, 2, 3, 5, 8, 20, 50, 100, 200)),
+    }
+)
+
+Progress = Callable[[int, int, str], None]
+
+
+class UsageError(ValueError):
+    """An option of a verification that does not exist or does not fit the target."""
+
+
+def verify(
+    target: Any,
+    *,
+    spec: str | Program | None = None,
+    profile: str = "standard",
+    seed: int = 0,
+    dtypes: Iterable[str] | None = None,
+    layout: str | Layout | None = None,
+    checks: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
+    require: Iterable[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Hold a target against its specification and return the report.
+
+    target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, or a name as the
+    command line takes it. spec: the name of a cell or a Program; by default what the target claims, else "lstm".
+    profile: "quick", "standard" or "deep". seed: the same one draws the same cases. dtypes: the formats to check, by
+    default those of the target. layout: how the target holds parameters, in place of what it says. checks, skip: ids of
+    checks to run or to leave out. require: capabilities that must be claimed, such as "gradients". progress: called
+    with (done, total, what) as it goes.
+
+    Raises TargetError for a target that cannot be used, UsageError for an option that does not exist. A keyboard
+    interrupt ends the run; the report holds what is known so far.
+
+    >>> def forgetful(params, x, h0, c0):
+    ...     return x, h0, c0
+    >>> verify(forgetful, profile="quick").verdict
+    'discrepancy'
+    """
+    subject = _subject(target, spec, layout)
+    plan = tuple(c for c in _plan(profile, checks, skip) if subject.target.backward is not None or not c.gradients)
+    formats = _formats(subject.target, dtypes)
+    missing = [name for name in require if not _claims(subject.target, name)]
+    runner = _Runner(subject, PROFILES[profile], formats, seed, plan, progress)
+    begun = time.perf_counter()
+    interrupted = False
+    try:
+        runner.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    results = (*runner.results, *_unclaimed(subject.target, missing))
+    return Report(
+        verdict=_verdict(results),
+        target=subject.target.name,
+        spec=subject.cell.name,
+        profile=profile,
+        seed=seed,
+        dtypes=formats,
+        checks=tuple(results),
+        versions=versions_of(subject.target.versions),
+        seconds=time.perf_counter() - begun,
+        interrupted=interrupted,
+    )
+
+
+def assert_conforms(target: Any, **options: Any) -> None:
+    """Raise AssertionError with the finding unless the target is verified; takes the options of ``verify``.
+
+    >>> assert_conforms("numpy", profile="quick")
+    """
+    report = verify(target, **{"profile": "quick", **options})
+    if report.verdict != VERIFIED:
+        raise AssertionError(str(report))
+
+
+def _subject(target: Any, spec: str | Program | None, layout: str | Layout | None) -> Subject:
+    found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
+    claimed = spec if spec is not None else found.spec
+    cell = catalogue_cell(claimed) if isinstance(claimed, str) else claimed
+    _check_weights(found, cell)
+    return Subject(found, cell)
+
+
+def _check_weights(target: Target, cell: Program) -> None:
+    """Refuse fixed weights that are not those of the cell."""
+    if target.weights is None:
+        return
+    wanted = {p.name for p in cell.parameters}
+    if wrong := sorted(wanted ^ target.weights.keys()):
+        raise TargetError(
+            f"{target.name}.weights must have the parameters of {cell.name}; it differs in {', '.join(wrong)}"
+        )
+    try:
+        fixed_sizes(cell, target.weights)
+    except DimensionError as error:
+        raise TargetError(f"{target.name}.weights: {error}") from error
+
+
+def _plan(profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
+    known = {check.id: check for check in CHECKS}
+    if profile not in PROFILES:
+        raise UsageError(f'there is no profile "{profile}"; it is one of {", ".join(PROFILES)}')
+    wanted = list(known) if checks is None else list(checks)
+    for name in (*wanted, *skip):
+        if name not in known:
+            raise UsageError(f'there is no check "{name}"; the checks are {", ".join(known)}')
+    return tuple(check for check in CHECKS if check.id in wanted and check.id not in set(skip))
+
+
+def _formats(target: Target, dtypes: Iterable[str] | None) -> tuple[str, ...]:
+    formats = tuple(target.dtypes if dtypes is None else dtypes)
+    for dtype in formats:
+        try:
+            accuracy(dtype)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        if dtype == "bfloat16":
+            raise TargetError(f"{target.name}: bfloat16 cases need arrays that NumPy does not have; use float32")
+    return formats
+
+
+def _claims(target: Target, capability: str) -> bool:
+    if capability == "gradients":
+        return target.backward is not None
+    raise UsageError(f'there is no capability "{capability}" to require; there is gradients')
+
+
+def _unclaimed(target: Target, missing: list[str]) -> Iterator[CheckResult]:
+    if target.backward is None:
+        status = DISCREPANCY if "gradients" in missing else NOT_CLAIMED
+        message = "the target offers no backward" + (", but gradients are required" if missing else "")
+        yield CheckResult("gradients", status, "the gradients are those of the equations", message=message)
+
+
+def _verdict(results: Iterable[CheckResult]) -> str:
+    statuses = [result.status for result in results]
+    if DISCREPANCY in statuses:
+        return DISCREPANCY
+    return VERIFIED if VERIFIED in statuses and INCONCLUSIVE not in statuses else INCONCLUSIVE
+
+
+@dataclass
+class _Runner:
+    """One run: goes through the checks and keeps the results, so that an interruption loses none."""
+
+    subject: Subject
+    profile: Profile
+    formats: tuple[str, ...]
+    seed: int
+    plan: tuple[Check, ...]
+    progress: Progress | None
+
+    def __post_init__(self) -> None:
+        self.results: list[CheckResult] = []
+        self.done = 0
+        self.total = sum(sum(self._budget(check)) for check in self.plan) * len(self.formats)
+
+    def _budget(self, check: Check) -> tuple[int, int]:
+        small = max(1, round(self.profile.small * check.weight))
+        return small, max(1, round(self.profile.seeded * check.weight)) if check.seeded else 0
+
+    def run(self) -> None:
+        failed: set[str] = set()
+        for check in self.plan:
+            blockers = [name for name in check.needs if name in failed]
+            if blockers:
+                failed.add(check.id)
+                message = f"not asked, since {blockers[0]} failed"
+                self.results.append(CheckResult(check.id, BLOCKED, check.clause, message=message))
+                continue
+            tallies: dict[str, Tally] = {}
+            try:
+                for dtype in self.formats:
+                    tally = tallies[dtype] = Tally()
+                    self._search(check, dtype, tally)
+                    if tally.simplest:
+                        break
+            finally:
+                if any(tally.cases for tally in tallies.values()):
+                    self.results.append(_result(check, tallies))
+            if self.results[-1].status == DISCREPANCY:
+                failed.add(check.id)
+
+    def _search(self, check: Check, dtype: str, tally: Tally) -> None:
+        contract = accuracy(dtype)
+        small, seeded = self._budget(check)
+        for kind, cases in (("small", small), ("seeded", seeded)):
+            if cases and not tally.simplest:
+                search(
+                    self._strategy(check, kind, dtype),
+                    lambda case: self._examine(check, case, contract),
+                    tally,
+                    cases=cases,
+                    seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
+                    tick=lambda: self._tick(f"{check.id} {dtype}"),
+                    least=(check.least_steps, check.least_rows),
+                )
+
+    def _examine(self, check: Check, case: Case, contract: Accuracy) -> Outcome:
+        return examine(check, self.subject, case, contract)
+
+    def _strategy(self, check: Check, kind: str, dtype: str) -> Any:
+        if kind == "small":
+            return small_cases(
+                self.subject.cell,
+                dtype,
+                steps=check.most_steps or 4,
+                rows=check.most_rows or 3,
+                least_steps=check.least_steps,
+                least_rows=check.least_rows,
+                gradients=check.gradients,
+                weights=self.subject.target.weights,
+            )
+        steps = tuple(
+            t
+            for t in self.profile.steps
+            if check.least_steps <= t and (check.most_steps is None or t <= check.most_steps)
+        )
+        return seeded_cases(
+            self.subject.cell,
+            dtype,
+            sizes=self.profile.sizes,
+            steps=steps,
+            least_rows=check.least_rows,
+            gradients=check.gradients,
+            weights=self.subject.target.weights,
+        )
+
+    def _tick(self, what: str) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(min(self.done, self.total), self.total, what)
+
+
+def _result(check: Check, tallies: Mapping[str, Tally]) -> CheckResult:
+    """Merge what was seen in every format into one result."""
+    cases = sum(t.cases for t in tallies.values())
+    inconclusive = sum(t.inconclusive for t in tallies.values())
+    found = next(((dtype, t.simplest) for dtype, t in tallies.items() if t.simplest), None)
+    seen = [(t.worst.ratio, dtype, t.worst) for dtype, t in tallies.items() if t.worst]
+    _, worst_dtype, worst = max(seen, key=lambda entry: entry[0]) if seen else (0.0, "", None)
+    result = CheckResult(
+        check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
+    )
+    if found is not None:
+        dtype, finding = found
+        return replace(result, status=DISCREPANCY, message=f"{finding.message} ({dtype})", finding=finding)
+    if inconclusive == cases:
+        return replace(result, status=INCONCLUSIVE, message="every case was too ill-conditioned to tell")
+    return result

@@ -1,0 +1,142 @@
+"""Looking for a case that a target gets wrong, and for the simplest such case."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis.errors import Flaky, HypothesisException
+
+from lstm_spec.verify.cases import Case
+from lstm_spec.verify.compare import Comparison, Deviation
+
+SHRINKING_CALLS = 1000
+"""After how many cases beyond the first failure the search for a simpler one ends."""
+
+SHRINKING_SECONDS = 20.0
+"""After how long it ends in any event; only slow targets get there, and only their counterexample is less simple."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a target on one case, in one sentence; deviation is None where no number is at fault."""
+
+    message: str
+    case: Case
+    deviation: Deviation | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What examining one case gave: how far off the target was, whether the case can tell, and what is wrong."""
+
+    comparison: Comparison | None = None
+    finding: Finding | None = None
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether the case says anything."""
+        return self.comparison is None or self.comparison.conclusive
+
+
+@dataclass
+class Tally:
+    """What a search has seen so far: the cases, the worst deviation of all, and the simplest failing case."""
+
+    cases: int = 0
+    inconclusive: int = 0
+    worst: Deviation | None = None
+    simplest: Finding | None = None
+    failures: int = 0
+    first_failure: float = field(default=0.0, repr=False)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one case; cases that only shrink a failure are not counted."""
+        if not self.failures:
+            self.cases += 1
+            self.inconclusive += not outcome.conclusive
+        deviation = outcome.finding.deviation if outcome.finding else None
+        deviation = deviation or (outcome.comparison.worst if outcome.comparison else None)
+        if deviation and (self.worst is None or deviation.ratio > self.worst.ratio):
+            self.worst = deviation
+        if outcome.finding is not None:
+            self.first_failure = self.first_failure or time.monotonic()
+            self.failures += 1
+            best = self.simplest
+            if best is None or outcome.finding.case.simplicity < best.case.simplicity:
+                self.simplest = outcome.finding
+
+
+class _FalsifiedError(Exception):
+    """Tells Hypothesis that a case failed."""
+
+
+class _Enough(BaseException):
+    """Ends a search from within; a BaseException, since Hypothesis takes every Exception for a failing case."""
+
+
+def search(
+    strategy: Any,
+    examine: Callable[[Case], Outcome],
+    tally: Tally,
+    *,
+    cases: int,
+    seed: int,
+    tick: Callable[[], None],
+    least: tuple[int, int] = (1, 1),
+) -> None:
+    """Examine drawn cases until one fails or ``cases`` are done, then look for a simpler failing one.
+
+    strategy: of cases; examine: says what one case gave; tally: filled as it goes, so that an interrupted search leaves
+    what it knows; tick: called for every case before the first failure; least: the fewest steps and rows of a case. The
+    same seed draws the same cases.
+    """
+    after = 0
+
+    def test(case: Case) -> None:
+        nonlocal after
+        if tally.failures:
+            after += 1
+            if after > SHRINKING_CALLS or time.monotonic() - tally.first_failure > SHRINKING_SECONDS:
+                raise _Enough
+        else:
+            tick()
+        outcome = examine(case)
+        tally.add(outcome)
+        if outcome.finding is not None:
+            raise _FalsifiedError
+
+    run = settings(
+        max_examples=cases,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        print_blob=False,
+    )(hypothesis.given(strategy)(test))
+    try:
+        hypothesis.seed(seed)(run)()
+    except (_FalsifiedError, _Enough, Flaky):
+        # A target that is not repeatable looks flaky to Hypothesis; what it did is in the tally all the same.
+        pass
+    except HypothesisException:
+        if tally.simplest is None:
+            raise
+    if tally.simplest is not None:
+        _cut(tally.simplest.case, examine, tally, least)
+
+
+def _cut(case: Case, examine: Callable[[Case], Outcome], tally: Tally, least: tuple[int, int]) -> None:
+    """Leave out rows and steps as long as the rest still fails: Hypothesis cannot, as every number would move."""
+    for smaller in case.cuts():
+        if least[0] > smaller.T or least[1] > smaller.B:
+            continue
+        outcome = examine(smaller)
+        if outcome.finding is not None:
+            tally.add(outcome)
+            return _cut(smaller, examine, tally, least)

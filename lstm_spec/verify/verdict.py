@@ -1,0 +1,174 @@
+"""The verdict: what was asked, how often, with what result, and the case that shows it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lstm_spec.verify.cases import Case
+from lstm_spec.verify.compare import Deviation
+from lstm_spec.verify.search import Finding
+
+VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
+BLOCKED, ERROR = "blocked", "error"
+
+SCHEMA = 1
+"""The version of the report's form; it changes when a key changes its meaning."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one check over all formats of the target.
+
+    cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
+    error seen, with its format; finding: the simplest failing case.
+    """
+
+    id: str
+    status: str
+    clause: str
+    cases: int = 0
+    inconclusive: int = 0
+    worst: Deviation | None = None
+    worst_dtype: str = ""
+    message: str = ""
+    finding: Finding | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON takes it."""
+        worst = {} if self.worst is None else {**deviation_dict(self.worst), "dtype": self.worst_dtype}
+        return {
+            "id": self.id,
+            "status": self.status,
+            "clause": self.clause,
+            "cases": self.cases,
+            "inconclusive": self.inconclusive,
+            "worst": worst,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found out about a target.
+
+    verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
+    diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
+    """
+
+    verdict: str
+    target: str
+    spec: str
+    profile: str
+    seed: int
+    dtypes: tuple[str, ...]
+    checks: tuple[CheckResult, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    diagnosis: tuple[Mapping[str, Any], ...] = ()
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def cases(self) -> int:
+        """How many cases were examined in all."""
+        return sum(check.cases for check in self.checks)
+
+    @property
+    def finding(self) -> Finding | None:
+        """The first finding, or None."""
+        return next((check.finding for check in self.checks if check.finding), None)
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command line: 0 verified, 1 discrepancy, 2 error, 3 inconclusive, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        return {VERIFIED: 0, DISCREPANCY: 1, ERROR: 2, INCONCLUSIVE: 3}[self.verdict]
+
+    def __str__(self) -> str:
+        found = next((c for c in self.checks if c.status == DISCREPANCY), None)
+        detail = f": {found.id}: {found.message}" if found else ""
+        return f"{self.verdict.upper()} {self.target} against {self.spec}, {self.cases} cases{detail}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON takes it; numbers of the counterexample are exact, as hexadecimal floats."""
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict,
+            "target": self.target,
+            "spec": self.spec,
+            "profile": self.profile,
+            "seed": self.seed,
+            "dtypes": list(self.dtypes),
+            "versions": dict(self.versions),
+            "checks": [check.to_dict() for check in self.checks],
+            "diagnosis": [dict(d) for d in self.diagnosis],
+            "counterexample": None if self.finding is None else finding_dict(self.finding),
+            "seconds": round(self.seconds, 3),
+            "interrupted": self.interrupted,
+        }
+
+
+def deviation_dict(deviation: Deviation) -> dict[str, Any]:
+    """Return a deviation as JSON takes it; what is no finite number is written as a string."""
+    numbers = {
+        "got": deviation.got,
+        "expected": deviation.expected,
+        "error": deviation.error,
+        "allowed": deviation.allowed,
+        "ratio": deviation.ratio,
+    }
+    finite = {key: value if np.isfinite(value) else str(value) for key, value in numbers.items()}
+    return {"output": deviation.output, **deviation.position, **finite}
+
+
+def finding_dict(finding: Finding) -> dict[str, Any]:
+    """Return a finding with its whole case as JSON takes it."""
+    return {
+        "message": finding.message,
+        **case_dict(finding.case),
+        "deviation": None if finding.deviation is None else deviation_dict(finding.deviation),
+    }
+
+
+def case_dict(case: Case) -> dict[str, Any]:
+    """Return a case with exact numbers: nested lists of hexadecimal floats."""
+    return {
+        "dtype": str(case.dtype),
+        "regime": case.regime,
+        "seed": case.seed,
+        "steps": case.T,
+        "rows": case.B,
+        "params": {name: hexadecimal(p) for name, p in case.params.items()},
+        "x": hexadecimal(case.x),
+        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=True)},
+        "cotangents": {
+            f"d{name}": hexadecimal(d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)
+        },
+    }
+
+
+def hexadecimal(array: Any) -> Any:
+    """Return an array as nested lists of hexadecimal floats, which lose nothing."""
+    if np.ndim(array) == 0:
+        return float(array).hex()
+    return [hexadecimal(part) for part in array]
+
+
+def versions_of(packages: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions that a report states: Python, NumPy, SymPy, Hypothesis, this package, the target's own."""
+    import hypothesis
+    import sympy
+
+    import lstm_spec
+
+    return {
+        "lstm_spec": lstm_spec.__version__,
+        "python": sys.version.split()[0],
+        "numpy": np.__version__,
+        "sympy": sympy.__version__,
+        "hypothesis": hypothesis.__version__,
+        **packages,
+    }
