@@ -1,0 +1,1 @@
+"""Pictures of a Program, drawn from its equations."""

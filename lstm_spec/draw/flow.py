@@ -1,0 +1,194 @@
+"""The view of dimensions: one box per equation with the arithmetic of its shapes, from left to right."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul
+from sympy.matrices.expressions.slice import MatrixSlice
+
+from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
+from lstm_spec.draw.graph import Graph
+from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot
+from lstm_spec.draw.place import TERMINAL
+from lstm_spec.draw.read import is_learned, occurrences, parameters_of, read
+from lstm_spec.draw.route import RoutingError, route
+from lstm_spec.draw.scene import Flow, Line, Scene
+from lstm_spec.draw.text import Typesetter, plain, width, with_shape
+from lstm_spec.draw.words import count_text, display_name
+from lstm_spec.spec.names import shape_text
+from lstm_spec.spec.notation import text
+from lstm_spec.spec.operators import Elementwise, parts_of
+from lstm_spec.spec.program import Equation, Program, evaluate_shape
+
+LEGEND = ("layer", "vector", "joint", "state", "value")
+NAME, FORMULA = 11.0, 8.5
+MOST_SLACK = 7
+
+
+def flow_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
+    """Return the flow of dimensions through one step of a cell."""
+    found: tuple[int, Scene] | None = None
+    for slack in range(MOST_SLACK):
+        try:
+            tried = _attempt(program, setter, dict(sizes), slack)
+        except RoutingError:
+            continue
+        if found is None or tried[0] < found[0]:
+            found = tried
+        if not tried[0]:
+            break
+    if found is None:
+        raise RoutingError(f"{program.name} is too crowded to be drawn")
+    return found[1]
+
+
+def arithmetic(e: Any, sizes: dict[Any, int]) -> str:
+    """Return an expression with every matrix replaced by its shape.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> cell = lstm()
+    >>> arithmetic(cell["a_f"].expression, cell.check_sizes({"n": 32, "m": 70}))
+    '70×102 · 102 + 70'
+    """
+    if isinstance(e, MatAdd):
+        return " + ".join(arithmetic(a, sizes) for a in e.args)
+    if isinstance(e, MatMul | HadamardProduct):
+        sign = " · " if isinstance(e, MatMul) else " ∘ "
+        factors = [a for a in e.args if getattr(a, "is_Matrix", False)]
+        return sign.join(
+            f"({arithmetic(a, sizes)})" if isinstance(a, MatAdd) else arithmetic(a, sizes) for a in factors
+        )
+    if isinstance(e, Elementwise):
+        return ", ".join(arithmetic(a, sizes) for a in e.arguments)
+    if isinstance(e, BlockMatrix):
+        return "[" + "; ".join(arithmetic(part, sizes) for part in parts_of(e)) + "]"
+    if isinstance(e, MatrixSlice):
+        return arithmetic(e.parent, sizes)
+    return shape_text(evaluate_shape(e.shape, sizes))
+
+
+def _lines(d: Equation, setter: Typesetter, sizes: dict[Any, int]) -> tuple[Line, ...]:
+    head = with_shape(setter.symbol(d.name), evaluate_shape(d.symbol.shape, sizes))
+    said = arithmetic(d.expression, sizes)
+    rows = (setter.formula(d.expression), plain(said, dim=True))
+    return (Line(head, NAME), *(Line(row, FORMULA) for row in rows))
+
+
+def _ranks(program: Program, rows: list[Equation]) -> dict[str, int]:
+    """Return how far from the left each value stands: behind everything that it reads."""
+    ranks: dict[str, int] = {s.name: 0 for s in program.leaves}
+    for d in rows:
+        read_ = [ranks[s.name] for s in occurrences(d.expression) if s.name not in parameters_of(program)]
+        ranks[d.name] = 1 + max(read_, default=0)
+    return ranks
+
+
+def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack: int) -> tuple[int, Scene]:
+    rows = [d for d in program if d.name not in parameters_of(program)]
+    graph = read(program, setter, sizes)
+    rails = {v for rail in graph.rails for v in (rail[-1], graph.rail_start(rail))}
+    ranks = _ranks(program, rows)
+    lines = {d.name: _lines(d, setter, sizes) for d in rows}
+    spots = _place(program, graph, rows, ranks, lines, setter, slack)
+    nets, flows = _nets(program, rows, rails, spots)
+    xs = [x for s in spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
+    ys = [y for s in spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
+    trees = route(Field((min(xs) - 1, min(ys) - 3), (max(xs) + 1, max(ys) + 3)), spots, nets)
+    formulas = {d.name: str(d) for d in rows}
+    nodes = []
+    for name, spot in spots.items():
+        if name in lines:
+            learned = is_learned(program[name].expression, parameters_of(program))
+            nodes.append(text_node(name, "layer" if learned else "vector", spot, lines[name], name, formulas[name]))
+        else:
+            line = Line(setter.symbol(name.removesuffix("-out")), TERMINAL)
+            nodes.append(text_node(name, "terminal", spot, (line,)))
+    drawn = wires_of(trees, {n.id: n for n in nodes}, flows)
+    left, right, floor = (
+        min(xs) * STEP,
+        max(xs) * STEP,
+        min([*ys, *(y // STEP for w in drawn.wires for _, y in w.points)]) * STEP,
+    )
+    said = plain(f"{display_name(program.name)}: {count_text(program, sizes)} parameters", dim=True)
+    scene = Scene(
+        name=program.name,
+        title=f"dimensions in the {display_name(program.name)} cell",
+        description="; ".join(f"{text(d.symbol)} = {text(d.expression)}" for d in program),
+        nodes=tuple(nodes),
+        wires=drawn.wires,
+        joints=drawn.joints,
+        labels=(note(said, left, floor - 12, 10.0, "parameters"),),
+        legend=legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32, right),
+    )
+    shapes = {name: evaluate_shape(s.shape, sizes) for name, s in program.symbols.items()}
+    scene, missing = labelled(scene, [(v, with_shape((), shapes[v])) for v in trees])
+    return len(missing), scene
+
+
+def _place(
+    program: Program,
+    graph: Graph,
+    rows: list[Equation],
+    ranks: dict[str, int],
+    lines: dict[str, tuple[Line, ...]],
+    setter: Typesetter,
+    slack: int,
+) -> dict[str, Spot]:
+    """Return a column for every rank, its boxes from top to bottom in the order of the equations."""
+    used = {s.name for d in rows for s in occurrences(d.expression)}
+    given = [s.name for s in (*program.inputs, *(b for b, _ in program.recurrence)) if s.name in used]
+    columns: dict[int, list[str]] = {0: given}
+    for d in rows:
+        columns.setdefault(ranks[d.name], []).append(d.name)
+    last = max(columns) + 1
+    columns[last] = [f"{name}-out" for name in dict.fromkeys((*program.states, *program.outputs))]
+    spots: dict[str, Spot] = {}
+    x = 0
+    for rank in sorted(columns):
+        members = columns[rank]
+        sizes = {name: _extent(name, lines, setter) for name in members}
+        wide = max(w for w, _ in sizes.values())
+        x += wide
+        gap = 2 + slack if rank not in (0, last) else 4 + slack
+        total = sum(2 * h for _, h in sizes.values()) + gap * (len(members) - 1)
+        y = total // 2
+        for name in members:
+            _, high = sizes[name]
+            y -= high
+            fan = (
+                max(1, len([s for s in occurrences(program[name].expression) if s.name not in parameters_of(program)]))
+                if name in lines
+                else 1
+            )
+            style: Any = "flow" if name in lines else "east"
+            spots[name] = Spot(name, x, y, wide if name in lines else sizes[name][0], high, style, fan)
+            y -= high + gap
+        x += wide + 5 + slack
+    return spots
+
+
+def _extent(name: str, lines: dict[str, tuple[Line, ...]], setter: Typesetter) -> tuple[int, int]:
+    if name in lines:
+        widest = max(line.width for line in lines[name])
+        return ceil((widest + 12) / (2 * STEP)), 2
+    return max(1, ceil(width(setter.symbol(name.removesuffix("-out")), TERMINAL) / (2 * STEP))), 1
+
+
+def _nets(
+    program: Program, rows: list[Equation], rails: set[str], spots: Mapping[str, Spot]
+) -> tuple[list[Net], dict[str, Flow]]:
+    """Return one net per value: to every equation that reads it, once per reading, and out of the step.
+
+    What comes from further up enters further up, so that wires into one box do not cross.
+    """
+    sinks: dict[str, list[Sink]] = {}
+    for d in rows:
+        read_ = [s.name for s in occurrences(d.expression) if s.name not in parameters_of(program)]
+        ports = sorted(spots[d.name].entries(False), key=lambda port: -port.at[1])
+        for name, port in zip(sorted(read_, key=lambda n: -spots[n].y), ports, strict=False):
+            sinks.setdefault(name, []).append(Sink(d.name, port=port))
+    for name in dict.fromkeys((*program.states, *program.outputs)):
+        sinks.setdefault(name, []).append(Sink(f"{name}-out"))
+    nets = [Net(value, value, tuple(ends)) for value, ends in sinks.items()]
+    return nets, {value: "state" if value in rails else "value" for value in sinks}

@@ -1,0 +1,110 @@
+"""Places for labels: each along its own wire where it touches no box, no wire and no other label."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lstm_spec.draw.scene import Joint, Label, Node, Panel, Point, Wire
+from lstm_spec.draw.text import Text
+
+SIZE = 9.0
+_SHARES = (0.5, 0.35, 0.65, 0.22, 0.78, 0.1, 0.9, 0.42, 0.58, 0.28, 0.72, 0.16, 0.84)
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle in points, by its lower left and upper right corner."""
+
+    left: float
+    low: float
+    right: float
+    high: float
+
+    def grown(self, by: float) -> "Rect":
+        """Return the rectangle with a margin on every side."""
+        return Rect(self.left - by, self.low - by, self.right + by, self.high + by)
+
+    def touches(self, other: "Rect") -> bool:
+        """Tell whether two rectangles have an area in common."""
+        return self.left < other.right and other.left < self.right and self.low < other.high and other.low < self.high
+
+
+def around(center: Point, width: float, height: float) -> Rect:
+    """Return the rectangle around a centre."""
+    return Rect(center[0] - width / 2, center[1] - height / 2, center[0] + width / 2, center[1] + height / 2)
+
+
+def box(label: Label) -> Rect:
+    """Return the rectangle of a label's text."""
+    return around(label.center, label.width, label.height)
+
+
+def segments(wires: Iterable[Wire]) -> list[tuple[Point, Point]]:
+    """Return the straight parts of wires."""
+    return [(a, b) for wire in wires for a, b in zip(wire.points, wire.points[1:], strict=False) if a != b]
+
+
+def strip(a: Point, b: Point) -> Rect:
+    """Return a straight part as a thin rectangle."""
+    return Rect(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])).grown(1.5)
+
+
+def edges(panel: Panel) -> list[Rect]:
+    """Return the four sides of a panel as thin rectangles."""
+    (x0, y0), (x1, y1) = panel.low, panel.high
+    corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+    return [strip(a, b) for a, b in zip(corners, (*corners[1:], corners[0]), strict=True)]
+
+
+def place_labels(
+    texts: Sequence[tuple[str, Text]],
+    wires: Sequence[Wire],
+    joints: Sequence[Joint],
+    nodes: Sequence[Node],
+    panels: Sequence[Panel],
+    fixed: Sequence[Label] = (),
+) -> tuple[list[Label], list[str]]:
+    """Return a label for every (value, text) along its wires, and the values that found no room.
+
+    Values with the fewest free places choose first.
+    """
+    obstacles = [strip(a, b) for a, b in segments(wires)]
+    for wire in wires:
+        obstacles.extend(around(hop, 10, 10) for hop in wire.hops)
+        if wire.arrow:
+            obstacles.append(around(wire.points[-1], 12, 12))
+    obstacles += [around(joint.at, 7, 7) for joint in joints]
+    obstacles += [around(n.center, n.width, n.height).grown(1) for n in nodes]
+    obstacles += [side for panel in panels for side in edges(panel)]
+    obstacles += [box(label) for label in fixed]
+    free: dict[str, list[tuple[Label, Rect]]] = {}
+    for value, text in texts:
+        own = [wire for wire in wires if wire.value == value]
+        candidates = _candidates(value, text, own)
+        free[value] = [(c, r) for c, r in candidates if not any(r.touches(o) for o in obstacles)]
+    placed: list[tuple[Label, Rect]] = []
+    for value in sorted(free, key=lambda v: len(free[v])):
+        fitting = ((c, r) for c, r in free[value] if not any(r.grown(1.5).touches(other) for _, other in placed))
+        chosen = next(fitting, None)
+        if chosen is not None:
+            placed.append(chosen)
+    found = {label.of for label, _ in placed}
+    return [label for label, _ in placed], [value for value, _ in texts if value not in found]
+
+
+def _candidates(value: str, text: Text, wires: Sequence[Wire]) -> list[tuple[Label, Rect]]:
+    """Return places for a label, the best first: near the source, above or to the right, in the middle."""
+    ranked: list[tuple[float, Label, Rect]] = []
+    blank = Label(value, text, (0, 0), SIZE)
+    wide, high = blank.width, blank.height
+    for number, (a, b) in enumerate(segments(wires)):
+        length = abs(a[0] - b[0]) + abs(a[1] - b[1])
+        flat = a[1] == b[1]
+        reach = wide if flat else high
+        for position, share in enumerate(_SHARES):
+            x, y = a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
+            for side in (1, -1):
+                off = side * ((high / 2 + 1.6) if flat else (wide / 2 + 4))
+                center = (x, y + off) if flat else (x + off, y)
+                penalty = number + 0.6 * position + (0.8 if side < 0 else 0) + (6 if reach > length else 0)
+                ranked.append((penalty, Label(value, text, center, SIZE), around(center, wide, high)))
+    return [(label, rect) for _, label, rect in sorted(ranked, key=lambda r: r[0])]

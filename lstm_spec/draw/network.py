@@ -1,0 +1,115 @@
+"""The view of a network: the dots and lines of a feed-forward picture with the recurrent layer boxed in it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lstm_spec.draw.compose import Drawn, kinds_in, legend, note
+from lstm_spec.draw.read import read
+from lstm_spec.draw.scene import Label, Line, Node, Panel, Point, Scene, Wire
+from lstm_spec.draw.text import Text, Typesetter, plain, runs, with_shape
+from lstm_spec.draw.words import count_text, display_name
+from lstm_spec.spec import typeset as ts
+from lstm_spec.spec.names import size_text
+from lstm_spec.spec.program import Program, evaluate_shape
+
+LEGEND = ("entry", "neuron", "weight", "value")
+PITCH, SIDE, REACH = 36.0, 26.0, 190.0
+"""Distance between dots and their diameter, distance between layers, in points."""
+
+
+def network_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
+    """Return the layer among its neighbours: what enters, the units, what reads them, and the way back in time."""
+    state, given = program.states[0], program.inputs[0].name
+    before = next(b.name for b, a in program.recurrence if a.name == state)
+    inner, outer = (evaluate_shape(program.symbols[name].shape, dict(sizes))[0] for name in (given, state))
+    inputs = _dots("x", given, inner, setter, (0.0, 0.0), "entry")
+    second = inputs[-1].center[1] - 2.2 * PITCH
+    returned = _dots("h_prev", before, outer, setter, (0.0, second), "entry")
+    middle = returned[-1].center[1] / 2
+    units = _dots("unit", state, outer, setter, (REACH, 0.0), "neuron")
+    units = _moved(units, middle)
+    following = _moved([_dot(f"next-{k}", "", (2 * REACH, -PITCH * k), "cell") for k in range(4)], middle)
+    entries = [n for n in (*inputs, *returned) if n.kind != "more"]
+    active = [n for n in units if n.kind != "more"]
+    weights = [_line(a, b) for a in entries for b in active]
+    weights += [_line(a, b) for a in active for b in following]
+    name, count = display_name(program.name), count_text(program, sizes)
+    low = (REACH - 56, units[-1].center[1] - SIDE / 2 - 14)
+    high = (REACH + 56, units[0].center[1] + SIDE / 2 + 84)
+    floor = returned[-1].center[1] - SIDE / 2 - 26
+    title = note(plain(f"{name} layer"), low[0] + 8, high[1] - 13, 12.0)
+    rails = len(read(program, setter, dict(sizes)).rails)
+    memory = [f"{rails} memor{'ies' if rails > 1 else 'y'} in each"] if rails else []
+    said = [f"{size_text(outer)} units", *memory]
+    labels = [note(plain(s, dim=True), low[0] + 8, high[1] - 28 - 12 * k, 8.5) for k, s in enumerate(said)]
+    back = _way_back(units[-1], returned[-1], floor)
+    labels += [
+        _centred(with_shape(setter.symbol(given), (inner, 1)), (0, 26), given),
+        _centred(with_shape(setter.symbol(before), (outer, 1)), (0, second + 26), before),
+        _right_of(with_shape(setter.symbol(state), (outer, 1)), (REACH + 6, low[1] - 14), state),
+        _centred(plain("next layer", dim=True), (2 * REACH, following[0].center[1] + 26), ""),
+        _centred(plain("one step later", dim=True), (REACH / 2, floor - 10), ""),
+        note(plain(f"{count} parameters, on all lines into the layer", dim=True), -20, floor - 34, 10.0, "parameters"),
+    ]
+    nodes = (*inputs, *returned, *units, *following)
+    drawn = Drawn((*weights, back), ())
+    return Scene(
+        name=program.name,
+        title=f"a network with one {name} layer",
+        description=f"every unit of the {name} layer sees all {size_text(inner)} inputs and all"
+        f" {size_text(outer)} outputs of the step before",
+        nodes=nodes,
+        wires=drawn.wires,
+        joints=(),
+        labels=tuple(labels),
+        panels=(Panel("layer", low, high, title),),
+        legend=legend(kinds_in(nodes, drawn, LEGEND), -20, floor - 54, 2 * REACH + 20),
+    )
+
+
+def _dots(id: str, name: str, size: Any, setter: Typesetter, top: Point, kind: Any) -> list[Node]:
+    """Return a column of dots: the first three, an omission, the last."""
+    shown = [*("123" if not isinstance(size, int) or size > 4 else [str(k) for k in range(1, size + 1)])]
+    shown += ["⋮", size_text(size)] if not isinstance(size, int) or size > 4 else []
+    x, y = top
+    found = []
+    for k, index in enumerate(shown):
+        line = (
+            plain(index)
+            if index == "⋮"
+            else runs(setter.setting.notation.symbol(name.removesuffix("_prev")).tree(sub=(ts.Letter(index),)))
+        )
+        node = _dot(f"{id}-{index}", line, (x, y - PITCH * k), "more" if index == "⋮" else kind)
+        found.append(node)
+    return found
+
+
+def _dot(id: str, line: Text | str, center: Point, kind: Any) -> Node:
+    lines = (Line(line, 8.5),) if isinstance(line, tuple) else ()
+    return Node(id, kind, center, SIDE, SIDE, lines, title=id)
+
+
+def _line(a: Node, b: Node) -> Wire:
+    start, end = (a.center[0] + a.width / 2, a.center[1]), (b.center[0] - b.width / 2, b.center[1])
+    return Wire(a.id, b.id, f"{a.id}-{b.id}", (start, end), flow="weight", arrow=False)
+
+
+def _way_back(unit: Node, entry: Node, floor: float) -> Wire:
+    """Return the wire from the layer's output round below it to the entries of the step after."""
+    start, end = (unit.center[0], unit.center[1] - SIDE / 2), (entry.center[0], entry.center[1] - SIDE / 2)
+    return Wire(unit.id, entry.id, "h", (start, (start[0], floor), (end[0], floor), end))
+
+
+def _moved(nodes: list[Node], middle: float) -> list[Node]:
+    """Centre a column of dots around a height."""
+    shift = middle - (nodes[0].center[1] + nodes[-1].center[1]) / 2
+    return [replace(n, center=(n.center[0], n.center[1] + shift)) for n in nodes]
+
+
+def _right_of(text: Text, at: Point, of: str) -> Label:
+    return note(text, at[0], at[1], 10.0, of)
+
+
+def _centred(text: Text, at: Point, of: str) -> Label:
+    return Label(of, text, at, 10.0)

@@ -1,0 +1,141 @@
+"""Pictures of a Program: ``draw`` makes one, a Picture writes itself in any format."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from lstm_spec.draw.backward import backward_scene
+from lstm_spec.draw.cell import cell_scene
+from lstm_spec.draw.dot import dot
+from lstm_spec.draw.flow import flow_scene
+from lstm_spec.draw.layers import bidirectional_scene, layers_scene
+from lstm_spec.draw.network import network_scene
+from lstm_spec.draw.render import FORMATS, render
+from lstm_spec.draw.scene import Scene
+from lstm_spec.draw.svg import svg
+from lstm_spec.draw.text import Choice, Typesetter, typesetter
+from lstm_spec.draw.theme import Theme
+from lstm_spec.draw.tikz import tikz
+from lstm_spec.draw.unit import unit_scene
+from lstm_spec.spec.program import Program
+
+
+class DrawError(ValueError):
+    """A picture that cannot be drawn as asked; the message says what can be."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a view may be told: how many steps of time and how many layers are shown."""
+
+    steps: int | None = None
+    layers: int = 2
+    notation: Choice = "design"
+
+
+View = Callable[[Program, Typesetter, Mapping[Any, int], Options], Scene]
+
+VIEWS: Mapping[str, View] = MappingProxyType(
+    {
+        "backward": lambda p, t, s, o: backward_scene(p, o.notation, s),
+        "cell": lambda p, t, s, o: cell_scene(p, t, s),
+        "dimensions": lambda p, t, s, o: flow_scene(p, t, s),
+        "network": lambda p, t, s, o: network_scene(p, t, s),
+        "unit": lambda p, t, s, o: unit_scene(p, t, s),
+        "unrolled": lambda p, t, s, o: layers_scene(p, t, s, layers=1, steps=o.steps),
+        "stacked": lambda p, t, s, o: layers_scene(p, t, s, layers=o.layers, steps=o.steps),
+        "bidirectional": lambda p, t, s, o: bidirectional_scene(p, t, s, steps=o.steps),
+    }
+)
+"""The pictures there are, by name."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn picture; in Jupyter it shows itself.
+
+    scene: the parts with their positions; theme: "auto" follows the reader's setting in SVG and is light elsewhere.
+    """
+
+    scene: Scene
+    theme: Theme = "auto"
+
+    def svg(self) -> str:
+        """Return the picture as an SVG document."""
+        return svg(self.scene, self.theme)
+
+    def dot(self, *, pinned: bool = True) -> str:
+        """Return the picture as DOT. pinned: with every position; otherwise Graphviz is to lay it out."""
+        return dot(self.scene, self.theme, pinned=pinned)
+
+    def tikz(self) -> str:
+        """Return the picture as a LaTeX document with one TikZ picture."""
+        return tikz(self.scene, self.theme)
+
+    def save(self, path: str | Path, *, pinned: bool = True) -> Path:
+        """Write the picture in the format of the suffix: svg, gv, dot, tex, png or pdf; return the path.
+
+        pinned: as for ``dot``. Raises DrawError for another suffix, RenderError for png and pdf without Graphviz.
+        """
+        path = Path(path)
+        kind = path.suffix[1:].lower()
+        texts = {"svg": self.svg, "gv": lambda: self.dot(pinned=pinned), "tex": self.tikz}
+        texts["dot"] = texts["gv"]
+        if kind in texts:
+            path.write_text(texts[kind](), encoding="utf-8")
+        elif kind in FORMATS:
+            render(self.dot(), path)
+        else:
+            known = ", ".join(f".{k}" for k in (*texts, *FORMATS))
+            raise DrawError(f'a picture is saved by its suffix as {known}; "{path.name}" has none of these')
+        return path
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        return {"image/svg+xml": self.svg(), "text/plain": f"<{self.scene.title}>"}
+
+
+def draw(
+    view: str,
+    program: Program,
+    *,
+    theme: Theme = "auto",
+    notation: Choice = "design",
+    highlight: str | tuple[str, ...] = (),
+    steps: int | None = None,
+    layers: int = 2,
+    **sizes: int | None,
+) -> Picture:
+    """Draw a Program.
+
+    view: one of ``VIEWS``; n, m, q, …: sizes, those left out stay symbols; theme: "auto", "light" or "dark"; notation:
+    its name, a TOML file, or a mapping of names to what is written; highlight: names of equations or values to mark;
+    steps: how many steps of time there are (None: T of them); layers: how many layers the view "stacked" has.
+
+    Returns a Picture. Raises DrawError for an unknown view, theme or name; ProgramError for an unknown size.
+    """
+    _one_of("view", view, tuple(VIEWS))
+    _one_of("theme", theme, ("auto", "light", "dark"))
+    for option, value in (("steps", steps), ("layers", layers)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise DrawError(f"{option} must be a positive integer, got {value!r}")
+    marked = (highlight,) if isinstance(highlight, str) else tuple(highlight)
+    for name in marked:
+        if name not in program.symbols:
+            raise DrawError(
+                f"{program.name} has nothing named {name} to highlight; it has {', '.join(program.symbols)}"
+            )
+    values = program.check_sizes({name: value for name, value in sizes.items() if value is not None})
+    scene = VIEWS[view](
+        program, typesetter(program.shared, program.symbols, notation), values, Options(steps, layers, notation)
+    )
+    return Picture(replace(scene, highlight=frozenset(marked)), theme)
+
+
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise DrawError(f'there is no {what} "{value}"; there are {", ".join(known)}')

@@ -1,0 +1,282 @@
+"""The view of one unit: what a layer's picture hides, that every neuron sees all entries and a unit is never alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sympy import cancel
+
+from lstm_spec.draw.cell import TITLE, Attempt, best_scene
+from lstm_spec.draw.columns import is_hidden
+from lstm_spec.draw.compose import kinds_in, labelled, legend, note, point, text_node, wires_of
+from lstm_spec.draw.graph import Graph, Op
+from lstm_spec.draw.place import TERMINAL, plan
+from lstm_spec.draw.read import read
+from lstm_spec.draw.route import RoutingError, route
+from lstm_spec.draw.scene import Flow, Label, Line, Node, Panel, Point, Scene, Wire
+from lstm_spec.draw.text import Run, Text, Typesetter, characters, plain, runs, width, with_shape
+from lstm_spec.draw.words import count_text, display_name, number_text
+from lstm_spec.spec import typeset as ts
+from lstm_spec.spec.names import size_text
+from lstm_spec.spec.notation import text
+from lstm_spec.spec.program import Program
+
+LEGEND = ("neuron", "product", "joint", "state", "weight")
+ENTRY, PITCH, DEPTH = 24.0, 34.0, 84.0
+"""Side of an entry's box, distance between their centres, and how far they are below the unit, in points."""
+
+_WORDS = ("no", "one", "two", "three", "four", "five", "six")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A vector that neurons see whole: its value, how it is written, its size, and whether its entries are units."""
+
+    value: str
+    text: Text
+    size: Any
+    is_units: bool
+
+
+def unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
+    """Return the picture of unit j of a layer."""
+    whole = read(program, setter, dict(sizes))
+    groups = _groups(program, whole, setter)
+    own = _own(whole, {g.value for g in groups})
+    return best_scene(
+        own, lambda slack, layers: _attempt(program, own, whole, groups, setter, sizes, slack), program.name
+    )
+
+
+def _mixed(graph: Graph, op: Op) -> list[str]:
+    """Return the vectors that a neuron sees whole, a concatenation by its parts."""
+    found: list[str] = []
+    for k in op.mixes:
+        operand = graph.by_id.get(op.operands[k])
+        found += operand.operands if operand and operand.kind == "concat" else (op.operands[k],)
+    return found
+
+
+def _neurons(graph: Graph) -> list[Op]:
+    """Return the layers of which this unit has one neuron each: not those that feed a layer or the outside."""
+    return [o for o in graph.ops if o.kind == "layer" and not is_hidden(graph, o) and not _projects(graph, o)]
+
+
+def _projects(graph: Graph, op: Op) -> bool:
+    made = [graph.by_id.get(value) for value in _mixed(graph, op)]
+    return not graph.readers(op.id) and any(o is not None and o.kind == "product" for o in made)
+
+
+def _groups(program: Program, graph: Graph, setter: Typesetter) -> list[Group]:
+    values = dict.fromkeys(value for op in _neurons(graph) for value in _mixed(graph, op))
+    hidden = {program.symbols[s].shape[0] for s in program.states}
+    found = []
+    for value in values:
+        op = graph.by_id.get(value)
+        shape = graph.shapes[value] if op is None else op.shape
+        written = setter.symbol(value) if value in program.symbols else _anonymous(graph, value, setter)
+        units = value not in graph.inputs and (
+            value not in program.symbols or program.symbols[value].shape[0] in hidden
+        )
+        found.append(Group(value, written, shape[0], units))
+    return sorted(found, key=lambda g: not g.is_units)
+
+
+def _anonymous(graph: Graph, value: str, setter: Typesetter) -> Text:
+    """Return how a value without a name is written, such as r∘h'."""
+    op = graph.by_id[value]
+    parts = [setter.symbol(o) if o in graph.shapes else plain("·") for o in op.operands]
+    sign = {"×": "∘"}.get(characters(op.glyph), characters(op.glyph))
+    joined: Text = parts[0] if parts else ()
+    for part in parts[1:]:
+        joined = (*joined, *plain(sign), *part)
+    return joined
+
+
+def _own(graph: Graph, groups: set[str]) -> Graph:
+    """Return the scalar part of the graph: the neurons without what they see whole, and the operations between them."""
+    neurons = {o.id for o in _neurons(graph)}
+    ops = []
+    for op in graph.ops:
+        if op.id in neurons:
+            kept = tuple(o for k, o in enumerate(op.operands) if k not in op.mixes)
+            ops.append(replace(op, operands=kept, mixes=()))
+        elif op.kind not in ("layer", "concat", "split"):
+            ops.append(op)
+    made = {op.id for op in ops}
+    read_ = {o for op in ops for o in op.operands}
+    outputs = [o for o in graph.outputs if o in made]
+    emitted = [
+        v for v in groups if v in made and v not in {a for _, a in graph.states} and graph.by_id[v].kind != "layer"
+    ]
+    dropped = [o.operands[k] for o in graph.ops if o.kind == "layer" and o.id not in neurons for k in o.mixes]
+    leaving = dict.fromkeys([*outputs, *(v for v in dropped if v in made)])
+    return Graph(
+        ops=tuple(ops),
+        inputs=tuple(i for i in graph.inputs if i in read_),
+        # What this unit hands to the others within the step leaves like a state that nobody sent.
+        states=(*((b, a) for b, a in graph.states if b in read_ and a in made), *(("", v) for v in sorted(emitted))),
+        outputs=tuple(leaving),
+        shapes=graph.shapes,
+    )
+
+
+def _attempt(
+    program: Program,
+    own: Graph,
+    whole: Graph,
+    groups: Sequence[Group],
+    setter: Typesetter,
+    sizes: Mapping[Any, int],
+    slack: int,
+) -> Attempt | None:
+    single = replace(setter, unit="j")
+    names = {name: single.symbol(name) for name in program.symbols}
+    names |= {op.id: _anonymous(whole, op.id, single) for op in own.ops if op.id not in names}
+    names |= {f"{op.id}-{side}": names[op.id] for op in own.ops for side in ("top", "out")}
+    heading = width(_title(program, own, sizes), TITLE)
+    layout = plan(
+        own,
+        names,
+        slack=slack,
+        heading=heading,
+        dress=lambda op: replace(op, kind="neuron") if op.kind == "layer" else op,
+    )
+    try:
+        trees = route(layout.board, layout.spots, layout.nets)
+    except RoutingError:
+        return None
+    formulas = {d.name: str(d) for d in program}
+    nodes = []
+    for op in own.ops:
+        kind = "neuron" if op.kind == "layer" else op.kind
+        title = "\n".join(formulas[name] for name in (*op.absorbs, op.equation))
+        nodes.append(text_node(op.id, kind, layout.spots[op.id], layout.boxes[op.id].lines, op.equation, title))
+    for id, line in layout.terminals.items():
+        nodes.append(text_node(id, "terminal", layout.spots[id], (Line(line, TERMINAL),), title=characters(line)))
+    rails = {v for rail in own.rails for v in (*rail, own.rail_start(rail))}
+    flows: dict[str, Flow] = {value: "state" if value in rails else "value" for value in trees}
+    drawn = wires_of(trees, {n.id: n for n in nodes}, flows)
+    (x0, y0), (x1, y1) = (point(v) for v in layout.frame)
+    title_ = note(_title(program, own, sizes), x0 + 10, y1 - 13, TITLE)
+    neurons = [n for n in nodes if n.kind == "neuron"]
+    row = min([y0, *(n.center[1] - n.height / 2 for n in nodes if n.kind == "terminal")]) - DEPTH
+    middle = (x0 + x1) / 2
+    entries, fans, notes = _fans(groups, neurons, whole, sizes, program, middle, row)
+    said = _notes(program, own, sizes, x0, row - ENTRY - 24)
+    floor = min(label.center[1] for label in said) - 22
+    scene = Scene(
+        name=program.name,
+        title=f"one unit of the {display_name(program.name)} layer",
+        description="; ".join(f"{text(d.symbol)} = {text(d.expression)}" for d in program),
+        nodes=tuple(nodes),
+        wires=drawn.wires,
+        joints=drawn.joints,
+        labels=(),
+        panels=(Panel("unit", (x0, y0), (x1, y1), title_),),
+    )
+    texts = [(value, with_shape(names[value] if _is_named(own, value) else (), (1, 1))) for value in trees]
+    scene, missing = labelled(scene, texts)
+    scene = replace(
+        scene, nodes=(*scene.nodes, *entries), wires=(*fans, *scene.wires), labels=(*scene.labels, *notes, *said)
+    )
+    items = legend(kinds_in(scene.nodes, replace(drawn, wires=scene.wires), LEGEND), x0, floor, max(x1, x0 + 520))
+    crossings = sum(len(w.hops) for w in scene.wires)
+    return Attempt(replace(scene, legend=items), (len(missing), crossings, sum(t.cost for t in trees.values())))
+
+
+def _is_named(graph: Graph, value: str) -> bool:
+    return value in graph.by_id and graph.by_id[value].named
+
+
+def _title(program: Program, own: Graph, sizes: Mapping[Any, int]) -> Text:
+    count = sum(op.kind == "layer" for op in own.ops)
+    memories = len(own.rails)
+    units = size_text(_hidden(program, sizes))
+    many = f"{_word(count)} neuron{'s' if count != 1 else ''}"
+    kept = f" and {_word(memories)} scalar memor{'ies' if memories != 1 else 'y'}" if memories else ""
+    return plain(f"unit j of {units}: {many}{kept}")
+
+
+def _word(count: int) -> str:
+    return _WORDS[count] if count < len(_WORDS) else str(count)
+
+
+def _hidden(program: Program, sizes: Mapping[Any, int]) -> Any:
+    """Return the number of units: the size of the last state, which for a projected LSTM is its memory."""
+    return program.symbols[program.states[-1]].shape[0].subs(dict(sizes))
+
+
+def _fans(
+    groups: Sequence[Group],
+    neurons: Sequence[Node],
+    whole: Graph,
+    sizes: Mapping[Any, int],
+    program: Program,
+    middle: float,
+    row: float,
+) -> tuple[list[Node], list[Wire], list[Label]]:
+    """Return the boxes of the entries, a line from each to every neuron that sees it, and a note below each group."""
+    indices = [
+        ["1", "2", "j", "…", size_text(g.size)] if g.is_units else ["1", "2", "…", size_text(g.size)] for g in groups
+    ]
+    total = PITCH * (sum(map(len, indices)) + len(groups) - 2)
+    x = middle - total / 2
+    entries: list[Node] = []
+    fans: list[Wire] = []
+    notes: list[Label] = []
+    for group, shown in zip(groups, indices, strict=True):
+        start = x
+        for index in shown:
+            line = Line(_entry(group, index, whole), 9.0)
+            kind: Any = "more" if index == "…" else "entry"
+            node = Node(f"{group.value}-{index}", kind, (x, row), ENTRY, ENTRY, (line,), "", characters(line.text))
+            node = replace(node, width=max(ENTRY, line.width + 6))
+            entries.append(node)
+            if index != "…":
+                fans += [_fan(node, n, group, index) for n in neurons if _sees(whole, n.id, group.value)]
+            x += PITCH
+        others = "inputs" if group.value in whole.inputs else "hidden units"
+        said = f": all {size_text(group.size)} units" if group.is_units else f": {size_text(group.size)} {others}"
+        line_ = (*group.text, *plain(said, dim=True))
+        label = note(line_, 0, row - ENTRY, 9.0)
+        notes.append(replace(label, center=((start + x - PITCH) / 2, row - ENTRY + 2)))
+        x += PITCH
+    return entries, fans, notes
+
+
+def _entry(group: Group, index: str, whole: Graph) -> Text:
+    if index == "…" or group.value not in whole.shapes:
+        return (Run(index, italic=index == "j"),)
+    letter = next((r for r in group.text if r.italic and not r.low), Run(group.value))
+    return (letter, *runs(ts.Script(ts.Row(()), ts.Letter(index))))
+
+
+def _fan(entry: Node, neuron: Node, group: Group, index: str) -> Wire:
+    start: Point = (entry.center[0], entry.center[1] + entry.height / 2)
+    end: Point = (neuron.center[0], neuron.center[1] - neuron.height / 2)
+    flow: Flow = "value" if index == "j" else "weight"
+    return Wire(entry.id, neuron.id, f"{group.value}-{index}", (start, end), flow=flow, arrow=False)
+
+
+def _sees(whole: Graph, neuron: str, value: str) -> bool:
+    return value in _mixed(whole, whole.by_id[neuron])
+
+
+def _notes(program: Program, own: Graph, sizes: Mapping[Any, int], left: float, y: float) -> list[Label]:
+    total = program.parameter_count()
+    hidden = program.symbols[program.states[-1]].shape[0]
+    each = cancel(total / hidden) if hidden.is_Symbol else None
+    count = count_text(program, sizes)
+    if each is None or each.as_numer_denom()[1].free_symbols:
+        lines = [f"{count} parameters"]
+    else:
+        value = each.subs(dict(sizes))
+        number = number_text(int(value)) if value.is_number else size_text(value)
+        lines = [f"{number} parameters per unit, in {size_text(hidden.subs(dict(sizes)))} units: {count} parameters"]
+    state = program.states[0]
+    lines.append(f"every unit needs all of {state} of the step before, so a unit alone cannot be unrolled; a layer can")
+    return [
+        note(plain(line, dim=True), left, y - 15 * k, 9.0, "parameters" if k == 0 else "")
+        for k, line in enumerate(lines)
+    ]
