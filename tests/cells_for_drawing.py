@@ -1,0 +1,154 @@
+"""Cells that the drawing has to cope with, as small Programs: no option of ``lstm`` makes these."""
+
+from sympy import MatrixSymbol
+
+from lstm_spec import Equation, Program, check_cell, lstm
+from lstm_spec.spec.operators import add, affine, apply, concat, hadamard, matmul, matrix, one_minus, size, vector
+
+n, m, q = size("n"), size("m"), size("q")
+x, h, h_prev, c, c_prev = (vector(name, n if name == "x" else m) for name in ("x", "h", "h_prev", "c", "c_prev"))
+
+
+def _cell(
+    name: str, inputs: tuple[MatrixSymbol, ...], states: list, *equations: tuple[MatrixSymbol, object]
+) -> Program:
+    definitions = tuple(Equation(symbol, expression) for symbol, expression in equations)
+    given = {s.name for s in inputs} | {before.name for before, _ in states} | {d.name for d in definitions}
+    read = {s for d in definitions for s in d.expression.atoms(MatrixSymbol) if s.name not in given}
+    parameters = tuple(sorted(read, key=lambda s: s.name))
+    outputs = tuple(after.name for _, after in states)
+    return check_cell(Program(name, inputs, tuple(states), parameters, definitions, outputs))
+
+
+def _gate(letter: str, value: str, function: str, *arguments, rows=m):
+    """a_g = W_g v (+ R_g w + …) + b_g and g = function(a_g)."""
+    kernels = [matrix(f"{k}_{letter}", rows, v.shape[0]) for k, v in zip("WRV", arguments, strict=False)]
+    a = vector(f"a_{letter}", rows)
+    terms = [*(matmul(k, v) for k, v in zip(kernels, arguments, strict=False)), vector(f"b_{letter}", rows)]
+    return (a, add(*terms)), (vector(value, rows), apply(function, a))
+
+
+def gru() -> Program:
+    z, s, u, r = vector("z", n + m), vector("s", n + m), vector("u", m), vector("r", m)
+    h_tilde = vector("h_tilde", m)
+    return _cell(
+        "gru", (x,), [(h_prev, h)],
+        (z, concat(x, h_prev)),
+        *_gate("u", "u", "sigmoid", z),
+        *_gate("r", "r", "sigmoid", z),
+        (s, concat(x, hadamard(r, h_prev))),
+        *_gate("h", "h_tilde", "tanh", s),
+        (h, add(hadamard(one_minus(u), h_prev), hadamard(u, h_tilde))),
+    )  # fmt: skip
+
+
+def gru_reset_after() -> Program:
+    z, u, r, h_tilde, a = vector("z", n + m), vector("u", m), vector("r", m), vector("h_tilde", m), vector("a_h", m)
+    inner = affine(matrix("R_h", m, m), h_prev, vector("bR_h", m))
+    return _cell(
+        "gru_v1", (x,), [(h_prev, h)],
+        (z, concat(x, h_prev)),
+        *_gate("u", "u", "sigmoid", z),
+        *_gate("r", "r", "sigmoid", z),
+        (a, add(matmul(matrix("W_h", m, n), x), vector("b_h", m), hadamard(r, inner))),
+        (h_tilde, apply("tanh", a)),
+        (h, add(hadamard(u, h_prev), hadamard(one_minus(u), h_tilde))),
+    )  # fmt: skip
+
+
+def mgu() -> Program:
+    z, s, f, h_tilde = vector("z", n + m), vector("s", n + m), vector("f", m), vector("h_tilde", m)
+    return _cell(
+        "mgu", (x,), [(h_prev, h)],
+        (z, concat(x, h_prev)),
+        *_gate("f", "f", "sigmoid", z),
+        (s, concat(x, hadamard(f, h_prev))),
+        *_gate("h", "h_tilde", "tanh", s),
+        (h, add(hadamard(one_minus(f), h_prev), hadamard(f, h_tilde))),
+    )  # fmt: skip
+
+
+def rnn() -> Program:
+    z = vector("z", n + m)
+    return _cell("rnn", (x,), [(h_prev, h)], (z, concat(x, h_prev)), *_gate("h", "h", "tanh", z))
+
+
+def lstm_1997() -> Program:
+    z, i, g, o = vector("z", n + m), vector("i", m), vector("c_tilde", m), vector("o", m)
+    return _cell(
+        "lstm_1997", (x,), [(h_prev, h), (c_prev, c)],
+        (z, concat(x, h_prev)),
+        *_gate("i", "i", "sigmoid", z),
+        *_gate("c", "c_tilde", "tanh", z),
+        (c, add(c_prev, hadamard(i, g))),
+        *_gate("o", "o", "sigmoid", z),
+        (h, hadamard(o, apply("tanh", c))),
+    )  # fmt: skip
+
+
+def lstmp() -> Program:
+    hp, hn, z = vector("h_prev", q), vector("h", q), vector("z", n + q)
+    f, i, g, o, raw = (vector(name, m) for name in ("f", "i", "c_tilde", "o", "m"))
+    return _cell(
+        "lstmp", (x,), [(hp, hn), (c_prev, c)],
+        (z, concat(x, hp)),
+        *_gate("f", "f", "sigmoid", z),
+        *_gate("i", "i", "sigmoid", z),
+        *_gate("c", "c_tilde", "tanh", z),
+        (c, add(hadamard(f, c_prev), hadamard(i, g))),
+        *_gate("o", "o", "sigmoid", z),
+        (raw, hadamard(o, apply("tanh", c))),
+        (hn, matmul(matrix("W_p", q, m), raw)),
+    )  # fmt: skip
+
+
+def deep() -> Program:
+    z, f, i, g, o = vector("z", n + m), *(vector(name, m) for name in ("f", "i", "c_tilde", "o"))
+    hidden = vector("f1", 64)
+    return _cell(
+        "deep_lstm", (x,), [(h_prev, h), (c_prev, c)],
+        (z, concat(x, h_prev)),
+        *_gate("f1", "f1", "tanh", z, rows=64),
+        *_gate("f", "f", "sigmoid", hidden),
+        *_gate("i", "i", "sigmoid", z),
+        *_gate("c", "c_tilde", "tanh", z),
+        (c, add(hadamard(f, c_prev), hadamard(i, g))),
+        *_gate("o", "o", "sigmoid", z),
+        (h, hadamard(o, apply("tanh", c))),
+    )  # fmt: skip
+
+
+def sru() -> Program:
+    xm, f, r, g = vector("x", m), vector("f", m), vector("r", m), vector("x_tilde", m)
+
+    def gate(k, v):
+        a = vector(f"a_{k}", m)
+        return (
+            a,
+            add(matmul(matrix(f"W_{k}", m, m), xm), hadamard(vector(f"v_{k}", m), c_prev), vector(f"b_{k}", m)),
+        ), (v, apply("sigmoid", a))
+
+    return _cell(
+        "sru", (xm,), [(h_prev, h), (c_prev, c)],
+        (g, matmul(matrix("W_x", m, m), xm)),
+        *gate("f", f),
+        (c, add(hadamard(f, c_prev), hadamard(one_minus(f), g))),
+        *gate("r", r),
+        (h, add(hadamard(r, c), hadamard(one_minus(r), xm))),
+    )  # fmt: skip
+
+
+CELLS = {
+    "lstm": lstm(),
+    "peephole": lstm(peepholes="fio", name="peephole"),
+    "cifg": lstm(coupled="i=1-f", name="cifg"),
+    "separate": lstm(concat=None, name="separate_lstm"),
+    "lstmp": lstmp(),
+    "gru": gru(),
+    "gru_v1": gru_reset_after(),
+    "mgu": mgu(),
+    "rnn": rnn(),
+    "lstm_1997": lstm_1997(),
+    "deep": deep(),
+    "sru": sru(),
+}

@@ -1,0 +1,377 @@
+"""Every picture of the gallery, and cells the placing never saw, are taken apart and held against their Program."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import lstm_spec as ls
+from lstm_spec.draw.gallery import SIZES, default_cells, gallery, pictures
+from lstm_spec.draw.picture import VIEWS, DrawError
+from lstm_spec.draw.render import RenderError
+from lstm_spec.spec.operators import add, apply, hadamard
+from tests.cells_for_drawing import CELLS
+from tests.picture_audit import (
+    backward_faults,
+    completeness_faults,
+    contrast_faults,
+    crossings,
+    geometry_faults,
+    graphviz_json,
+    look_faults,
+    palettes,
+    rail_faults,
+    read_json,
+    read_svg,
+    text_faults,
+)
+
+ROOT = Path(__file__).parent.parent
+ALL = {**default_cells(), **CELLS}
+MOST_CROSSINGS = {
+    "lstm": 1,
+    "cifg": 1,
+    "lstmp": 1,
+    "gru": 1,
+    "mgu": 1,
+    "lstm_1997": 1,
+    "deep": 1,
+    "rnn": 0,
+    "peephole": 2,
+}
+ASPECT = {"cell": 2.5, "backward": 2.5, "unit": 2.5, "network": 2.5}
+EVERY = [(view, cell, False) for cell in ALL for view in ("cell", "backward", "unit")]
+EVERY += [(view, "lstm", symbolic) for view in VIEWS for symbolic in (False, True)]
+EVERY += [(view, "gru", False) for view in VIEWS] + [("stacked", "lstmp", True), ("bidirectional", "rnn", False)]
+EVERY = list(dict.fromkeys(EVERY))
+IDS = ["-".join([view, cell, *(["symbolic"] if symbolic else [])]) for view, cell, symbolic in EVERY]
+
+
+def sizes_of(program, symbolic=False):
+    known = {s.name for s in program.sizes}
+    return {} if symbolic else {key: value for key, value in SIZES.items() if key in known}
+
+
+@cache
+def picture(view, cell, symbolic=False):
+    return ls.draw(view, ALL[cell], **sizes_of(ALL[cell], symbolic))
+
+
+def faults_of(source, view, program, sizes):
+    """Everything that can be told from the SVG of a cell or of its backward pass."""
+    drawing = read_svg(source)
+    faults = [*geometry_faults(drawing), *text_faults(drawing), *crossings(drawing)[1]]
+    faults += look_faults(drawing, source, ASPECT.get(view, 5))
+    if view == "cell":
+        faults += completeness_faults(drawing, program, sizes) + rail_faults(drawing, program)
+    if view == "backward":
+        faults += backward_faults(drawing, ls.backward(program))
+    return faults
+
+
+@pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY, ids=IDS)
+def test_svg_shows_the_program_and_is_clean(view, cell, symbolic):
+    made = picture(view, cell, symbolic)
+    assert faults_of(made.svg(), view, ALL[cell], sizes_of(ALL[cell], symbolic)) == []
+
+
+@pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY, ids=IDS)
+def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symbolic):
+    made = picture(view, cell, symbolic)
+    rendered = graphviz_json(made.dot())
+    if rendered is None:
+        pytest.skip("no Graphviz here")
+    data, warnings = rendered
+    assert warnings == []
+    drawing, own = read_json(data), read_svg(made.svg())
+    assert geometry_faults(drawing) == []
+    assert crossings(drawing)[1] == []
+    shifts = set()
+    for id, node in own.nodes.items():
+        (x, y), (u, v) = node.rect.center, drawing.nodes[id].rect.center
+        shifts.add((round(x - u, 0), round(y + v, 0)))
+    assert len(shifts) <= 4, "Graphviz moved nodes"
+
+
+def test_crossings_are_few():
+    for cell, most in MOST_CROSSINGS.items():
+        assert crossings(read_svg(picture("cell", cell).svg()))[0] <= most, cell
+    for view in ("unrolled", "stacked"):
+        assert crossings(read_svg(picture(view, "lstm").svg()))[0] == 0
+    both = read_svg(picture("bidirectional", "lstm").svg())
+    steps = sum(n.kind == "cell" for n in both.nodes.values()) // 2
+    assert crossings(both)[0] <= 4 * steps
+
+
+@pytest.mark.parametrize("view", ["unrolled", "stacked", "bidirectional"])
+def test_steps_are_joined_by_their_states(view):
+    drawing = read_svg(picture(view, "lstm").svg())
+    cells = [n.id for n in drawing.nodes.values() if n.kind in ("cell", "more")]
+    for id in cells:
+        row, _, _ = id.partition("-")
+        leaving = [
+            w for w in drawing.wires if w.source == id and w.target in (*cells, f"c-{row}-last", f"h-{row}-last")
+        ]
+        same_row = [w for w in leaving if w.target.startswith(row) or w.target.endswith("last")]
+        assert len(same_row) == 2, id
+    assert "28,840" in drawing.text
+    assert {"unrolled": "28,840", "stacked": "68,320", "bidirectional": "57,680"}[view] + " parameters" in drawing.text
+
+
+def test_bidirectional_says_its_sizes():
+    text = read_svg(picture("bidirectional", "lstm").svg()).text
+    assert text.split().count("140") == 3
+    assert "32→70" in text
+
+
+def test_unit_has_four_neurons_that_see_every_entry():
+    drawing = read_svg(picture("unit", "lstm").svg())
+    neurons = [n.id for n in drawing.nodes.values() if n.kind == "neuron"]
+    entries = [n.id for n in drawing.nodes.values() if n.kind == "entry"]
+    assert len(neurons) == 4
+    lines = {(w.source, w.target) for w in drawing.wires if w.source in entries}
+    assert lines == {(e, n) for e in entries for n in neurons}
+    assert "412 parameters per unit" in drawing.text
+    assert "28,840" in drawing.text
+
+
+def test_dimensions_show_the_worked_example():
+    text = read_svg(picture("dimensions", "lstm").svg()).text
+    for said in ("[32; 70]", "70×102 · 102 + 70", "28,840 parameters"):
+        assert said in text
+
+
+def test_network_boxes_the_layer():
+    drawing = read_svg(picture("network", "lstm").svg())
+    units = [n for n in drawing.nodes.values() if n.kind == "neuron"]
+    assert all(drawing.panels[0].inside(n.rect.center) for n in units)
+    assert len(drawing.panels) == 1
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_gallery_is_fresh(tmp_path):
+    written = gallery(tmp_path)
+    committed = {p.name for p in (ROOT / "diagrams").iterdir() if p.suffix in (".svg", ".gv", ".md")}
+    assert {p.name for p in written} == committed
+    stale = [p.name for p in written if p.read_bytes() != (ROOT / "diagrams" / p.name).read_bytes()]
+    assert stale == [], "write the gallery again: lstm-spec draw --all diagrams"
+
+
+def test_bytes_do_not_depend_on_the_hash_seed():
+    script = (
+        "import hashlib; from lstm_spec.draw.gallery import pictures\n"
+        "print([hashlib.sha256((p.svg() + p.dot() + p.tikz()).encode()).hexdigest() for _, p in pictures()])"
+    )
+    outputs = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
+
+
+def test_every_suffix_writes_its_format(tmp_path):
+    made = picture("cell", "lstm")
+    starts = {"svg": "<svg", "gv": "// ", "dot": "// ", "tex": "%"}
+    for suffix, start in starts.items():
+        assert made.save(tmp_path / f"cell.{suffix}").read_text(encoding="utf-8").startswith(start)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf"])
+def test_graphviz_writes_png_and_pdf(tmp_path, suffix):
+    if graphviz_json("digraph { a }") is None:
+        pytest.skip("no Graphviz here")
+    head = picture("cell", "lstm").save(tmp_path / f"cell.{suffix}").read_bytes()[:8]
+    assert head.startswith(b"\x89PNG" if suffix == "png" else b"%PDF")
+
+
+def test_without_graphviz_the_message_says_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    with pytest.raises(RenderError, match="pip install pygraphviz"):
+        picture("cell", "lstm").save(tmp_path / "cell.png")
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_tikz_compiles(tmp_path, view):
+    if not shutil.which("pdflatex"):
+        pytest.skip("no LaTeX here")
+    made = picture(view, "lstm").save(tmp_path / "picture.tex")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", made.name],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-800:]
+    assert "Overfull" not in done.stdout.decode(errors="replace")
+
+
+def test_unpinned_dot_has_no_positions():
+    free = picture("cell", "lstm").dot(pinned=False)
+    assert "pos=" not in free
+    rendered = graphviz_json(free)
+    if rendered is not None:
+        assert rendered[1] == []
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def test_wide_sizes_fit_their_boxes():
+    made = ls.draw("cell", ALL["lstm"], n=1024, m=2048)
+    assert faults_of(made.svg(), "cell", ALL["lstm"], {"n": 1024, "m": 2048}) == []
+
+
+def test_highlight_marks_the_operation_and_its_value():
+    source = ls.draw("cell", ALL["lstm"], n=32, m=70, highlight="i").svg()
+    assert re.search(r'class="node layer marked" id="i"', source)
+    assert re.search(r'class="wire value marked" data-from="i"', source)
+
+
+@pytest.mark.parametrize("notation", ["colah", "greff", "pytorch", {"c_tilde": "g"}])
+def test_notation_renames_symbols(notation):
+    text = read_svg(ls.draw("cell", ALL["lstm"], notation=notation).svg()).text
+    wanted = {"colah": "C\u0303", "greff": "ξ", "pytorch": "gt"}
+    assert (wanted[notation] if isinstance(notation, str) else "gt") in text
+
+
+def test_themes():
+    auto, dark = picture("cell", "lstm"), replace(picture("cell", "lstm"), theme="dark")
+    assert len(palettes(auto.svg())) == 2
+    assert palettes(dark.svg()) == palettes(auto.svg())[1:]
+    assert palettes(dark.svg())[0]["paper"] in dark.dot()
+    assert all(contrast_faults(colours) == [] for colours in palettes(auto.svg()))
+
+
+def test_jupyter_shows_the_picture_itself():
+    bundle = picture("cell", "lstm")._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg")
+    assert picture("cell", "lstm")._repr_svg_() == bundle["image/svg+xml"]
+
+
+def test_all_steps_are_drawn_when_they_are_few():
+    drawing = read_svg(ls.draw("unrolled", ALL["lstm"], steps=3).svg())
+    assert [n.id for n in drawing.nodes.values() if n.kind in ("cell", "more")] == ["layer1-1", "layer1-2", "layer1-3"]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: ls.draw("sell", ALL["lstm"]), 'there is no view "sell"; there are'),
+        (lambda: ls.draw("cell", ALL["lstm"], theme="pink"), "auto, light, dark"),
+        (lambda: ls.draw("cell", ALL["lstm"], highlight="g"), "nothing named g to highlight"),
+        (lambda: ls.draw("unrolled", ALL["lstm"], steps=0), "steps must be a positive integer"),
+        (lambda: picture("cell", "lstm").save("cell.jpg"), r"\.svg, .*\.pdf"),
+    ],
+)
+def test_mistakes_are_said_in_one_sentence(call, said):
+    with pytest.raises(DrawError, match=said) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_size():
+    with pytest.raises(ls.ProgramError, match="has no size k"):
+        ls.draw("cell", ALL["lstm"], k=3)
+
+
+# --- the audit itself -------------------------------------------------------------------------------------------------
+
+
+def without_input_gate():
+    cell = ls.lstm()
+    kept = tuple(d for d in cell.definitions if d.name not in ("i", "a_i"))
+    s = cell.symbols
+    changed = replace(cell["c"], expression=add(hadamard(s["f"], s["c_prev"]), s["c_tilde"]))
+    return replace(
+        cell,
+        definitions=tuple(changed if d.name == "c" else d for d in kept),
+        parameters=tuple(p for p in cell.parameters if p.name not in ("W_i", "b_i")),
+    )
+
+
+def rewritten(name, make):
+    cell = ls.lstm()
+    return cell.with_equation(name, make(cell.symbols))
+
+
+MUTANTS = {
+    "equation dropped": without_input_gate,
+    "operands swapped": lambda: rewritten(
+        "c", lambda s: add(hadamard(s["f"], s["c_tilde"]), hadamard(s["i"], s["c_prev"]))
+    ),
+    "order of z swapped": lambda: ls.lstm(concat="hx"),
+    "earlier state": lambda: rewritten("h", lambda s: hadamard(s["o"], apply("tanh", s["c_prev"]))),
+    "gates swapped": lambda: rewritten(
+        "c", lambda s: add(hadamard(s["i"], s["c_prev"]), hadamard(s["f"], s["c_tilde"]))
+    ),
+    "another function": lambda: ls.lstm(activations={"c": "sigmoid"}),
+    "a peephole more": lambda: ls.lstm(peepholes="f"),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.parametrize("view", ["cell", "backward"])
+def test_picture_of_a_mutant_is_not_the_picture_of_the_cell(mutant, view):
+    source = ls.draw(view, MUTANTS[mutant](), n=32, m=70).svg()
+    assert faults_of(source, view, ls.lstm(), {"n": 32, "m": 70}) != []
+
+
+@pytest.mark.parametrize("sizes", [{"n": 33, "m": 70}, {"n": 32, "m": 71}])
+def test_picture_of_other_sizes_is_noticed(sizes):
+    source = ls.draw("cell", ls.lstm(), **sizes).svg()
+    assert faults_of(source, "cell", ls.lstm(), {"n": 32, "m": 70}) != []
+
+
+SPOILED = {
+    "one shape": (r"70×102", "70×101"),
+    "one dimension": (r"(data-of=\"f\".*?)70</tspan>", r"\g<1>71</tspan>"),
+    "parameter count": (r"28,840", "28,841"),
+    "a box moved": (r'(<rect class="shape" x=")(\d+)', lambda m: f"{m[1]}{int(m[2]) + 40}"),
+    "a circle moved": (r'(<ellipse class="shape" cx=")(\d+)', lambda m: f"{m[1]}{int(m[2]) + 30}"),
+    "a label moved": (r'(data-of="f"><text x=")(\d+)', lambda m: f"{m[1]}{int(m[2]) - 12}"),
+    "an oblique wire": (r'(<path d="M\d+\.?\d* )(\d+)', lambda m: f"{m[1]}{int(m[2]) + 9}"),
+    "a wire elsewhere": (r'data-to="o"', 'data-to="f"'),
+    "small text": (r'font-size="8.5"', 'font-size="5"'),
+    "pale text": (r"--ink:#1b1f24", "--ink:#b0b0b0"),
+    "huge text": (r'font-size="12"', 'font-size="60"'),
+    "a round layer": (r'class="node layer" id="f"', 'class="node product" id="f"'),
+}
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_audit_notices(spoiled):
+    source = picture("cell", "lstm").svg()
+    pattern, replacement = SPOILED[spoiled]
+    changed = re.sub(pattern, replacement, source, count=1)
+    assert changed != source
+    assert faults_of(changed, "cell", ALL["lstm"], sizes_of(ALL["lstm"])) != []
+
+
+def test_audit_notices_a_missing_hop():
+    source = picture("cell", "lstm").svg()
+    (line,) = [x for x in source.splitlines() if "data-hops" in x]
+    d = re.search(r'd="M([\d. ]+?)C.* ([\d.]+ [\d.]+)"/>', line)
+    flat = line.replace(d[0], f'd="M{d[1]}C{d[1]} {d[2]} {d[2]}"/>')
+    assert crossings(read_svg(source))[1] == []
+    assert crossings(read_svg(source.replace(line, flat)))[1] != [] or geometry_faults(
+        read_svg(source.replace(line, flat))
+    )
+
+
+def test_pictures_have_distinct_names():
+    names = [name for name, _ in pictures({"lstm": ls.lstm()})]
+    assert len(names) == len(set(names)) >= len(VIEWS)
+    assert hashlib.sha256("".join(names).encode()).hexdigest()
