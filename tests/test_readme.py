@@ -10,7 +10,7 @@ from tests.readme import README, render
 
 def without_rounding(text):
     """Return a text without its fractions and spacing: rounding errors differ between processors."""
-    return re.sub(r"\s+", " ", re.sub(r"-?\d+\.\d+(e[+-]?\d+)?", "#", text))
+    return re.sub(r"\s+", " ", re.sub(r"-?\d+(\.\d+(e[+-]?\d+)?|e[+-]?\d+)", "#", text))
 
 
 @pytest.fixture(scope="module")
