@@ -99,8 +99,9 @@ def call_forward(
     """Call a target's forward pass and return what it gave in the specification's layout.
 
     params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``;
-    method: "differentiated" for the forward pass as backward runs it, where the target has one. Everything is copied before, so a target cannot change the caller's arrays. Raises MisbehaviourError for an
-    exception in the target, and for values of the wrong kind, number, shape or dtype.
+    method: "differentiated" for the forward pass as backward runs it, where the target has one. Everything is copied
+    before, so a target cannot change the caller's arrays. Raises MisbehaviourError for an exception in the target, and
+    for values of the wrong kind, number, shape or dtype.
     """
     arguments = _forward_arguments(target, cell, params, x, states)
     call, returned = _called(target, method, arguments)
@@ -185,9 +186,7 @@ def exception_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
 
 
-def _read(
-    returned: Any, target: Target, method: str, cell: Program, x: Array, states: tuple[Array, ...]
-) -> Outputs:
+def _read(returned: Any, target: Target, method: str, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
     layout = target.layout
     names = ("y", *_held(layout, cell))
     values = _tuple_of(returned, method, names)
