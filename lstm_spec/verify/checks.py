@@ -4,7 +4,7 @@ A check that fails blocks those that build on it, so that one fault is told once
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lstm_spec.compute.accuracy import Accuracy
@@ -21,6 +21,7 @@ from lstm_spec.targets.contract import (
 )
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.opinions import third_opinion
 from lstm_spec.verify.search import Finding, Outcome
 
 
@@ -161,7 +162,10 @@ def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = ""
             return Outcome(forward, _finding(forward, case, f"{where}in the forward pass that backward runs, "))
     gradients, _ = subject.call_backward(case)
     comparison = subject.compare_gradients(case, outputs, gradients, contract)
-    return Outcome(comparison, _finding(comparison, case, where))
+    finding = _finding(comparison, case, where)
+    if finding is not None:
+        finding = replace(finding, message=finding.message + third_opinion(subject.cell, case, comparison.worst))
+    return Outcome(comparison, finding)
 
 
 def _gradient_repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
