@@ -146,7 +146,7 @@ def test_gradients_equal_those_of_autograd(options):
         total = total + (h * torch.tensor(dy[t])).sum()
     (total + (h * torch.tensor(dstates[0])).sum() + (c * torch.tensor(dstates[1])).sum()).backward()
     found = derived_gradient(cell, params, x, states, dy, dstates)
-    expected = {**{k: v.grad for k, v in leaves.items()}, "h_prev": initial[0].grad, "c_prev": initial[1].grad}
+    expected = {**{k: v.grad for k, v in leaves.items()}, "h0": initial[0].grad, "c0": initial[1].grad}
     for name, gradient in expected.items():
         np.testing.assert_allclose(found[name], gradient.numpy(), rtol=1e-10, atol=1e-12, err_msg=name)
 

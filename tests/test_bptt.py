@@ -49,7 +49,7 @@ def test_a_window_cuts_the_sequence_into_blocks():
         total = {name: total[name] + part[name] for name in total}
         begin = run(CELL, params, x[block], *begin)[1:]
         if start == 0:
-            np.testing.assert_allclose(found["h_prev"], part["h_prev"], rtol=1e-12)
+            np.testing.assert_allclose(found["h0"], part["h0"], rtol=1e-12)
     for name in params:
         np.testing.assert_allclose(found[name], total[name], rtol=1e-12, atol=1e-14, err_msg=name)
 
@@ -69,7 +69,7 @@ def test_gradients_add_where_a_sequence_is_split():
     full = derived_gradient(CELL, params, x, states, dy, dstates)
     middle = run(CELL, params, x[:3], *states)[1:]
     second = derived_gradient(CELL, params, x[3:], middle, dy[3:], dstates)
-    first = derived_gradient(CELL, params, x[:3], states, dy[:3], (second["h_prev"], second["c_prev"]))
+    first = derived_gradient(CELL, params, x[:3], states, dy[:3], (second["h0"], second["c0"]))
     for name in params:
         np.testing.assert_allclose(full[name], first[name] + second[name], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(full["x"], np.concatenate([first["x"], second["x"]]), rtol=1e-12)

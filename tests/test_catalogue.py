@@ -6,7 +6,9 @@ import pytest
 import lstm_spec as ls
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.compile import compile_program, run
+from lstm_spec.compute.complex_step import complex_step
 from lstm_spec.compute.forced import forced_bounds
+from lstm_spec.compute.gradients import gradients
 from lstm_spec.report.show import catalogue_lines, count_formula
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.cells import lstm
@@ -14,7 +16,6 @@ from lstm_spec.spec.notations import NOTATIONS
 from lstm_spec.spec.operators import size
 from lstm_spec.spec.recurrent import gru, mut, rnn, sru
 from lstm_spec.spec.xlstm import slstm
-from tests.bptt import complex_step, gradients
 from tests.exact import evaluate_exactly
 from tests.tables import random_case, sizes_of
 

@@ -6,11 +6,11 @@ from sympy import Lambda, tanh
 
 import lstm_spec as ls
 from lstm_spec.compute.compile import run
+from lstm_spec.compute.gradients import gradients
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.functions import SLOTS
 from lstm_spec.spec.recurrent import gru
 from lstm_spec.spec.xlstm import slstm
-from tests.bptt import gradients
 from tests.tables import random_case
 
 T, B = 4, 3
@@ -25,7 +25,8 @@ def both_ways(cell, params, x, states, dy, dstates):
     """Return y, the final states and every gradient, by name."""
     y, *final = run(cell, params, x, *states)
     values = {"y": y, **dict(zip(cell.states, final, strict=True))}
-    return {**values, **gradients(cell, params, x, states, dy, dstates)}
+    found = gradients(cell, params, x, states, dy, dstates)
+    return {**values, **{f"d{name}": gradient for name, gradient in found.items()}}
 
 
 def assert_equal(got, wanted, *, exactly=False):

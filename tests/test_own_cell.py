@@ -10,11 +10,12 @@ from sympy import Lambda, Symbol, sin
 
 import lstm_spec as ls
 from lstm_spec.cli import main
+from lstm_spec.compute.complex_step import complex_step
+from lstm_spec.compute.gradients import gradients
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.functions import sigmoid
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, scale, size, vector
 from lstm_spec.spec.program import constant
-from tests.bptt import complex_step, gradients
 from tests.tables import random_case
 
 PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "your-own-cell.md").read_text(encoding="utf-8")

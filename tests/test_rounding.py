@@ -99,3 +99,7 @@ def test_a_function_without_a_rule_is_refused():
 def test_an_unknown_format_is_refused():
     with pytest.raises(ValueError, match="no accuracy contract for float8; there is one for float64"):
         accuracy("float8")
+
+
+def test_zero_is_exact():
+    assert half_ulp(np.zeros(2), 2.0**-24).tolist() == [0.0, 0.0]

@@ -47,9 +47,12 @@ class Term:
 
 
 def half_ulp(magnitude: Array, unit: float) -> Array:
-    """Return half a unit in the last place of numbers up to ``magnitude`` in a format with this unit roundoff."""
+    """Return half a unit in the last place of numbers up to ``magnitude`` in a format with this unit roundoff.
+
+    It is 0 for 0, which every operation that gives it gives exactly.
+    """
     _, exponent = np.frexp(magnitude)
-    return np.ldexp(unit, exponent - 1)
+    return np.ldexp(unit * (magnitude != 0), exponent - 1)
 
 
 def rounded(value: Array, error: Array | None, contract: Accuracy, times: int = 1) -> Bounded:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class Target:
     """Somebody's LSTM as the verifier sees it.
 
     name: how the user called it. forward, backward: the callables; backward is None where no gradients are offered.
+    differentiated: the forward pass as backward runs it, with the form of forward, where that may round otherwise (a
+    framework may take another kernel when it records for gradients); None says that it is forward itself.
     spec: the cell it claims to be, by name. layout: how it holds parameters, states and sequence. dtypes: the formats
     it computes in, the most exact first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot
     change, by the specification's names. versions: of the packages it is made of.
@@ -45,6 +47,7 @@ class Target:
     name: str
     forward: Callable[..., Any]
     backward: Callable[..., Any] | None = None
+    differentiated: Callable[..., Any] | None = None
     spec: str = "lstm"
     layout: Layout = field(default_factory=Layout)
     dtypes: tuple[str, ...] = ("float64",)
@@ -85,17 +88,24 @@ class Call:
 
 
 def call_forward(
-    target: Target, cell: Program, params: Mapping[str, Array], x: Array, states: tuple[Array, ...]
+    target: Target,
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    *,
+    method: Literal["forward", "differentiated"] = "forward",
 ) -> tuple[Outputs, Call]:
     """Call a target's forward pass and return what it gave in the specification's layout.
 
-    params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``.
-    Everything is copied before, so a target cannot change the caller's arrays. Raises MisbehaviourError for an
-    exception in the target, and for values of the wrong kind, number, shape or dtype.
+    params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``;
+    method: "differentiated" for the forward pass as backward runs it, where the target has one. Everything is copied
+    before, so a target cannot change the caller's arrays. Raises MisbehaviourError for an exception in the target, and
+    for values of the wrong kind, number, shape or dtype.
     """
     arguments = _forward_arguments(target, cell, params, x, states)
-    call, returned = _called(target, "forward", arguments)
-    return _read(returned, target, cell, x, states), call
+    call, returned = _called(target, method, arguments)
+    return _read(returned, target, method, cell, x, states), call
 
 
 def call_backward(
@@ -176,10 +186,10 @@ def exception_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
 
 
-def _read(returned: Any, target: Target, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
+def _read(returned: Any, target: Target, method: str, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
     layout = target.layout
     names = ("y", *_held(layout, cell))
-    values = _tuple_of(returned, "forward", names)
+    values = _tuple_of(returned, method, names)
     arrays = [_array(v, name, x.dtype, target) for v, name in zip(values, names, strict=True)]
     T, B, _ = x.shape
     y_shape = (T, B, states[0].shape[-1])

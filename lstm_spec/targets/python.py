@@ -56,13 +56,11 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None)
     forward = getattr(owner, "forward", owner)
     if not callable(forward):
         raise TargetError(f"{name} is {_kind(value)}, neither callable nor an object with a forward method")
-    backward = getattr(owner, "backward", None)
-    if backward is not None and not callable(backward):
-        raise TargetError(f"{name}.backward is {_kind(backward)}, not callable; leave it out if there are no gradients")
     return Target(
         name=name,
         forward=forward,
-        backward=backward,
+        backward=_optional(owner, "backward", "leave it out if there are no gradients", name),
+        differentiated=_optional(owner, "differentiated", "leave it out if backward runs forward itself", name),
         spec=_declared(owner, "spec", str, "lstm", name),
         layout=_layout(layout if layout is not None else getattr(owner, "layout", "canonical"), name),
         dtypes=_dtypes(owner, name),
@@ -85,6 +83,13 @@ def _instance(value: type, name: str) -> Any:
 def _kind(value: Any) -> str:
     article = "an" if type(value).__name__[0] in "aeiou" else "a"
     return "None" if value is None else f"{article} {type(value).__name__}"
+
+
+def _optional(owner: Any, key: str, remedy: str, name: str) -> Callable[..., Any] | None:
+    value = getattr(owner, key, None)
+    if value is not None and not callable(value):
+        raise TargetError(f"{name}.{key} is {_kind(value)}, not callable; {remedy}")
+    return value
 
 
 def _declared(owner: Any, key: str, kind: type, default: Any, name: str) -> Any:

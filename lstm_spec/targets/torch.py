@@ -45,18 +45,27 @@ def _target(name: str, module: str, run: Callable[..., Any]) -> Target:
         with torch.no_grad(), _threads(torch, x, h0):
             return run(torch, network_of(params, x, h0), x, h0, c0)
 
+    def differentiated(params: Mapping[str, Any], x: Any, h0: Any, c0: Any) -> tuple[Any, Any, Any]:
+        return recorded(params, x, h0, c0)[1]
+
+    def recorded(params: Mapping[str, Any], *given: Any) -> tuple[list[Any], tuple[Any, Any, Any]]:
+        """Run forward with gradients recorded, and return what they are taken of beside the outputs."""
+        network = network_of(params, *given[:2])
+        leaves = [value.clone().requires_grad_() for value in given]
+        with _threads(torch, *given[:2]):
+            return [*network.parameters(), *leaves], run(torch, network, *leaves)
+
     def backward(params: Mapping[str, Any], x: Any, h0: Any, c0: Any, *cotangents: Any) -> tuple[Any, Any, Any, Any]:
-        network = network_of(params, x, h0)
-        given = [value.clone().requires_grad_() for value in (x, h0, c0)]
-        own = list(network.parameters())
+        leaves, outputs = recorded(params, x, h0, c0)
         with _threads(torch, x, h0):
-            gradients = torch.autograd.grad(run(torch, network, *given), (*own, *given), cotangents)
-        return (dict(zip(_ordered(params), gradients, strict=False)), *gradients[len(own) :])
+            gradients = torch.autograd.grad(outputs, leaves, cotangents)
+        return (dict(zip(_ordered(params), gradients, strict=False)), *gradients[-3:])
 
     return Target(
         name=name,
         forward=forward,
         backward=backward,
+        differentiated=differentiated,
         layout=find_layout("pytorch"),
         dtypes=("float64", "float32"),
         arrays="torch",

@@ -4,7 +4,8 @@ A check that fails blocks those that build on it, so that one fault is told once
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
@@ -20,6 +21,7 @@ from lstm_spec.targets.contract import (
 )
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.opinions import third_opinion
 from lstm_spec.verify.search import Finding, Outcome
 
 
@@ -39,13 +41,18 @@ class Subject:
         allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract)
         return compare({"y": outputs.y, **outputs.states}, allowed, contract)
 
+    def call_differentiated(self, case: Case) -> Outputs:
+        """Call the forward pass as the target's backward pass runs it; raises MisbehaviourError."""
+        method: Literal["forward", "differentiated"] = "differentiated" if self.target.differentiated else "forward"
+        return call_forward(self.target, self.cell, case.params, case.x, case.states, method=method)[0]
+
     def call_backward(self, case: Case) -> tuple[Gradients, Call]:
         """Call the target's backward pass on a case; raises MisbehaviourError."""
         dy, *dstates = case.cotangents
         return call_backward(self.target, self.cell, case.params, case.x, case.states, dy, tuple(dstates))
 
     def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
-        """Hold gradients against the backward pass of the specification, on the h that forward returned."""
+        """Hold gradients against the backward pass of the specification, on the h that backward ran on."""
         dy, *dstates = case.cotangents
         allowed = backward_bounds(self.cell, case.params, case.x, case.states, outputs.y, dy, tuple(dstates), contract)
         return compare(gradients.values, allowed, contract)
@@ -148,10 +155,17 @@ def _gradient_signature(subject: Subject, case: Case, contract: Accuracy) -> Out
 
 
 def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = "") -> Outcome:
-    outputs, _ = subject.call(case)
+    outputs = subject.call_differentiated(case)
+    if subject.target.differentiated is not None:
+        forward = subject.compare(case, outputs, contract)
+        if not forward.agrees:
+            return Outcome(forward, _finding(forward, case, f"{where}in the forward pass that backward runs, "))
     gradients, _ = subject.call_backward(case)
     comparison = subject.compare_gradients(case, outputs, gradients, contract)
-    return Outcome(comparison, _finding(comparison, case, where))
+    finding = _finding(comparison, case, where)
+    if finding is not None:
+        finding = replace(finding, message=finding.message + third_opinion(subject.cell, case, comparison.worst))
+    return Outcome(comparison, finding)
 
 
 def _gradient_repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:

@@ -71,6 +71,26 @@ NUMPY = Dialect(
     full_like="np.full_like({0}, {1})",
 )
 
+_MODULUS = '''def modulus(a):
+    """|a| of the real part, continued to complex numbers near it: a or −a."""
+    return np.where(a.real < 0, -a, a)
+'''
+
+ANALYTIC = replace(
+    NUMPY,
+    name="analytic",
+    functions=MappingProxyType(
+        {
+            **NUMPY.functions,
+            "Abs": "modulus({0})",
+            "magnitude": "modulus({0})",
+            "softsign": "{atom} / (1 + modulus({0}))",
+        }
+    ),
+    helpers=MappingProxyType({**NUMPY.helpers, "modulus": _MODULUS}),
+)
+"""NumPy, with every function continued analytically from the real line, for complex steps; no format of its own."""
+
 _UNIT_STEP = '''def unit_step(a):
     """1 where a > 0, else 0."""
     return (a > 0).to(a.dtype)

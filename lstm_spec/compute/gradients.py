@@ -1,0 +1,56 @@
+"""Gradients over a sequence by the compiled backward pass of one step: the reference for what ``backward`` returns."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lstm_spec.calculus.adjoint import adjoint_symbol
+from lstm_spec.calculus.bptt import bptt
+from lstm_spec.compute.compile import Array, Params, compile_program
+from lstm_spec.spec.program import Program
+
+
+def leaves_of(cell: Program, params: Params, x: Array, states: tuple[Array, ...]) -> dict[str, Array]:
+    """Return what gradients are taken of, by name: every parameter, "x", and the initial states "h0", "c0", …"""
+    return {**params, "x": x, **{f"{name}0": s for name, s in zip(cell.states, states, strict=True)}}
+
+
+def gradients(
+    cell: Program,
+    params: Params,
+    x: Array,
+    states: tuple[Array, ...],
+    dy: Array,
+    dstates: tuple[Array, ...],
+    *,
+    window: int | None = None,
+) -> Mapping[str, Array]:
+    """Return the gradients of Σ dy∘y + Σ dstates∘states by the names of what they belong to, as ``leaves_of`` has them.
+
+    params: arrays by name; x: (T, B, n); states: initial states, each (B, m); dy: (T, B, m), the cotangent of y;
+    dstates: those of the final states; window: of truncated backpropagation, as in ``bptt``.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> params = {name: np.ones(shape) for name, shape in lstm().dimensions(n=2, m=1).items()}
+    >>> x, zero = np.ones((3, 1, 2)), np.zeros((1, 1))
+    >>> gradients(lstm(), params, x, (zero, zero), 0 * x[..., :1], (1 + zero, zero))["x"][:, 0].round(4).tolist()
+    [[0.0008, 0.0008], [0.0011, 0.0011], [0.0194, 0.0194]]
+    """
+    through_time = bptt(cell, window=window)
+    forward = compile_program(cell, cell.states)
+    leaves = (cell.inputs[0], *(before for before, _ in cell.recurrence), *cell.parameters)
+    pull = compile_program(through_time.step, tuple(adjoint_symbol(cell, leaf).name for leaf in leaves))
+    before = [states]
+    for x_t in x[:-1]:
+        after = forward(params, x_t, *before[-1])
+        before.append(after if isinstance(after, tuple) else (after,))
+    total = {p.name: np.zeros_like(params[p.name]) for p in cell.parameters}
+    dx, arriving, T = np.empty_like(x), dstates, len(x)
+    for t in reversed(range(T)):
+        if through_time.arriving(t + 1, T) == "zero":
+            arriving = tuple(np.zeros_like(d) for d in arriving)
+        found = pull(params, x[t], dy[t], *before[t], *arriving)
+        dx[t], arriving = found[0], found[1 : 1 + len(states)]
+        for p, d in zip(cell.parameters, found[1 + len(states) :], strict=True):
+            total[p.name] += np.reshape(d, total[p.name].shape)
+    return leaves_of(cell, total, dx, tuple(arriving))
