@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,20 @@ def _sentences(function: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             click.echo(f"lstm-spec: {error}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("lstm-spec: interrupted", err=True)
+            sys.exit(130)
 
     return guarded
+
+
+def _cell(name: str) -> Any:
+    """Return the cell that a user names; a file of theirs may print."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.targets.cells import find_cell
+
+    with aside():
+        return find_cell(name)
 
 
 def _numbers(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,18 +106,16 @@ def verify(
     Example:
       lstm-spec verify my_lstm.py:forward --dtype float32
     """
-    from rich.console import Console
-
-    from lstm_spec.report.console import print_report
-    from lstm_spec.targets.cells import find_cell
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.console import print_report, terminal
     from lstm_spec.verify.run import verify as run
 
-    output = sys.stdout
+    _check_place(json_file)
     # Whatever a target prints must not get between the lines of the report.
-    with _progress() as progress, redirect_stdout(sys.stderr):
+    with _progress() as progress, aside():
         report = run(
             target,
-            spec=None if spec is None else find_cell(spec),
+            spec=spec,
             layout=layout,
             dtypes=dtype,
             profile=profile,
@@ -115,9 +125,9 @@ def verify(
             require=require or (),
             progress=progress,
         )
-    _write_json(report.to_dict(), json_file)
     if json_file != "-":
-        print_report(report, Console(file=output))
+        print_report(report, terminal())
+    _write_json(report.to_dict(), json_file)
     sys.exit(report.exit_status)
 
 
@@ -148,12 +158,11 @@ def show(
       lstm-spec show lstm -n 32 -m 70
     """
     from lstm_spec.report.show import catalogue_lines, show_dict, show_markdown, show_text
-    from lstm_spec.targets.cells import find_cell
 
     if listing or cell is None:
         click.echo("\n".join(catalogue_lines()))
         return
-    program = find_cell(cell)
+    program = _cell(cell)
     sizes = {name: value for name, value in (("n", n), ("m", m), ("q", q)) if value is not None}
     _write_json(show_dict(program, sizes), json_file)
     if json_file != "-":
@@ -195,10 +204,9 @@ def derive(
       lstm-spec derive lstm --wrt W_f,b_f --format latex
     """
     from lstm_spec.report.derive import derived_text
-    from lstm_spec.targets.cells import find_cell
 
     text = derived_text(
-        find_cell(cell),
+        _cell(cell),
         wrt=wrt,
         form=form,
         notation=notation,
@@ -229,13 +237,12 @@ def prove(cell: str | None, only: tuple[str, ...] | None, theorems: bool, json_f
       lstm-spec prove lstm --only dW_f
     """
     from lstm_spec.report.proofs import proof_dict, proof_line, proofs_of, status_of
-    from lstm_spec.targets.cells import find_cell
 
     if cell is None and not theorems:
         raise click.UsageError("name a CELL, or ask for --theorems")
     found = []
     interrupted = False
-    total, statements = proofs_of(None if cell is None or theorems else find_cell(cell), only)
+    total, statements = proofs_of(None if cell is None or theorems else _cell(cell), only)
     try:
         with _progress() as progress:
             for proof in statements:
@@ -289,7 +296,6 @@ def draw(
     """
     from lstm_spec.draw.gallery import gallery as write_gallery
     from lstm_spec.draw.picture import draw as make
-    from lstm_spec.targets.cells import find_cell
 
     if gallery is not None:
         for path in write_gallery(gallery):
@@ -299,7 +305,7 @@ def draw(
         raise click.UsageError("name a VIEW such as cell, or a folder with --all")
     picture = make(
         view,
-        find_cell(cell),
+        _cell(cell),
         theme=theme,  # type: ignore[arg-type]
         notation=notation,
         highlight=highlight or (),
@@ -318,6 +324,13 @@ def draw(
 def _write_json(value: Mapping[str, Any], place: str | None) -> None:
     if place is not None:
         _write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", place)
+
+
+def _check_place(place: str | None) -> None:
+    """Refuse a place where nothing can be written before a long run rather than after it."""
+    if place is not None and not Path(place).absolute().parent.is_dir():
+        click.echo(f"lstm-spec: cannot write {place}: there is no folder {Path(place).parent}", err=True)
+        sys.exit(2)
 
 
 def _write_text(text: str, place: str | None) -> None:

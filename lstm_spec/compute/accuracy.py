@@ -73,6 +73,10 @@ _CONTRACTS = MappingProxyType(
 )
 
 
+FORMATS = tuple(_CONTRACTS)
+"""The floating-point formats that have a contract, the most exact first."""
+
+
 def accuracy(dtype: str) -> Accuracy:
     """Return the default contract of a floating-point format: float64, float32, float16 or bfloat16.
 
@@ -81,6 +85,6 @@ def accuracy(dtype: str) -> Accuracy:
     >>> accuracy("float32").unit == 2.0**-24
     True
     """
-    if dtype not in _CONTRACTS:
-        raise AccuracyError(f"there is no accuracy contract for {dtype}; there is one for {', '.join(_CONTRACTS)}")
+    if dtype not in FORMATS:
+        raise AccuracyError(f"there is no accuracy contract for {dtype}; there is one for {', '.join(FORMATS)}")
     return _CONTRACTS[dtype]

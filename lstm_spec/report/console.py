@@ -1,5 +1,6 @@
 """A report for a terminal: the verdict with its scope, the checks, and the case that shows what is wrong."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,12 @@ from lstm_spec.verify.verdict import DISCREPANCY, VERIFIED, CheckResult, Report
 
 _STYLES = {"verified": "green", "discrepancy": "bold red", "inconclusive": "yellow", "error": "bold red"}
 _MOST_NUMBERS = 64
+
+
+def terminal() -> Console:
+    """Return the console of stdout: plain text where that is no terminal, or where NO_COLOR asks for it."""
+    # The library's own answer to NO_COLOR keeps bold and dim.
+    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -38,9 +45,12 @@ def headline(report: Report) -> str:
     """Say what the verdict covers, in one line."""
     claimed = [c.id for c in report.checks if c.status == VERIFIED]
     passes = "forward and gradients" if any(c.id.startswith("gradient_") for c in report.checks) else "forward"
-    asked = f"{passes} in {' and '.join(report.dtypes)}, {report.cases:,} cases, seed {report.seed}"
+    cases = f"{report.cases:,} case{'' if report.cases == 1 else 's'}"
+    asked = f"{passes} in {' and '.join(report.dtypes)}, {cases}, seed {report.seed}"
     unclaimed = [c.id for c in report.checks if c.status == "not_claimed"]
-    scope = asked + (f"; {', '.join(unclaimed)} not claimed" if unclaimed else "")
+    unsure = sum(c.inconclusive for c in report.checks)
+    scope = asked + (f"; {unsure:,} of them inconclusive" if unsure else "")
+    scope += f"; {', '.join(unclaimed)} not claimed" if unclaimed else ""
     if report.verdict == VERIFIED:
         return f"{report.target} computes {report.spec}: {scope}"
     holds = f"; what holds: {', '.join(claimed)}" if claimed else ""
@@ -51,12 +61,14 @@ def headline(report: Report) -> str:
 
 def _table(checks: Sequence[CheckResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading, justify in (("check", "left"), ("status", "left"), ("cases", "right"), ("error/allowed", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    unsure = any(check.inconclusive for check in checks)
+    for heading in ("check", "status", "cases", *(["inconclusive"] if unsure else []), "error/allowed"):
+        table.add_column(heading, justify="left" if heading in ("check", "status") else "right")
     for check in checks:
         worst = "" if check.worst is None else f"{check.worst.ratio:.2g}"
         status = Text(check.status.upper().replace("_", " "), _STYLES.get(check.status, "dim"))
-        table.add_row(check.id, status, f"{check.cases:,}" if check.cases else "", worst)
+        counts = [check.cases, check.inconclusive] if unsure else [check.cases]
+        table.add_row(check.id, status, *(f"{count:,}" if count else "" for count in counts), worst)
     return table
 
 

@@ -1,11 +1,17 @@
 """Whose arrays a target takes: NumPy's, PyTorch's or JAX's, converted at the border and nowhere else."""
 
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = ("numpy", "torch", "jax")
+ARRAYS: Mapping[str, str] = MappingProxyType(
+    {"numpy": "a NumPy array", "torch": "a torch.Tensor", "jax": "a jax.Array"}
+)
+"""The kinds of arrays that a target may take, each with what one of them is called."""
 
 
 def from_numpy(array: NDArray[Any], kind: str) -> Any:
@@ -21,11 +27,19 @@ def from_numpy(array: NDArray[Any], kind: str) -> Any:
     return jnp.asarray(array)
 
 
+def is_array(value: Any, kind: str) -> bool:
+    """Tell whether a value is an array of the library ``kind``; one that is not imported has made none."""
+    if kind == "numpy":
+        return isinstance(value, np.ndarray | np.generic)
+    library = sys.modules.get(kind)
+    return library is not None and isinstance(value, library.Tensor if kind == "torch" else library.Array)
+
+
 def to_numpy(value: Any, kind: str) -> NDArray[Any]:
-    """Return a NumPy array of what a target returned; raises TypeError or ValueError where it is no array."""
-    if kind == "torch" and hasattr(value, "detach"):
-        return value.detach().cpu().numpy()
-    array = np.asarray(value)
-    if array.dtype == object:
-        raise TypeError(f"{type(value).__name__} holds no numbers")
-    return array
+    """Return a NumPy array of what a target returned; raises where the library cannot."""
+    return np.asarray(value.detach().cpu() if kind == "torch" else value)
+
+
+def has_float64(kind: str) -> bool:
+    """Tell whether the library ``kind`` has float64 arrays; JAX makes float32 of them unless it is told not to."""
+    return kind != "jax" or bool(sys.modules["jax"].config.jax_enable_x64)

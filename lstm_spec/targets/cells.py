@@ -3,7 +3,7 @@
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.program import Program, check_cell
 from lstm_spec.targets.contract import TargetError
-from lstm_spec.targets.python import find_attribute
+from lstm_spec.targets.modules import failing_as, find_attribute
 
 
 def find_cell(name: str) -> Program:
@@ -17,7 +17,8 @@ def find_cell(name: str) -> Program:
         return catalogue_cell(name)
     value = find_attribute(place, path)
     if callable(value) and not isinstance(value, Program):
-        value = value()
+        with failing_as(f"{name} cannot be called without arguments: "):
+            value = value()
     if not isinstance(value, Program):
         raise TargetError(f"{name} is a {type(value).__name__}, not a Program such as lstm_spec.lstm() makes")
     return check_cell(value)

@@ -6,10 +6,12 @@ whose arrays it takes. Whatever it does on a valid case that the contract does n
 said in one sentence; it is a finding about the target, not an error of the verifier.
 """
 
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +20,7 @@ from sympy import BlockMatrix
 
 from lstm_spec.spec.operators import parts_of
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.arrays import from_numpy, to_numpy
+from lstm_spec.targets.arrays import ARRAYS, from_numpy, is_array, to_numpy
 from lstm_spec.targets.layout import Layout
 
 Array = NDArray[Any]
@@ -73,18 +75,26 @@ class Gradients:
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of one call as the target received them, to see afterwards whether it changed them."""
+    """The arguments of one call as the target received them, to see at any time whether it has changed them.
 
-    before: tuple[Array, ...]
-    after: tuple[Array, ...]
+    names, before, given: of every array its name, a copy, and itself; params, held: the dict of parameters that the
+    target was given, and a copy of that dict; arrays: whose arrays they are.
+    """
+
     names: tuple[str, ...]
+    before: tuple[Array, ...]
+    given: tuple[Any, ...]
+    params: Mapping[str, Any]
+    held: Mapping[str, Any]
+    arrays: str
 
     def changed(self) -> str | None:
-        """Return the name of the first argument that the target changed in place, or None."""
-        for name, before, after in zip(self.names, self.before, self.after, strict=True):
-            if before.tobytes() != np.ascontiguousarray(after).tobytes():
+        """Return the name of the first argument that the target has changed in place by now, or None."""
+        for name, before, given in zip(self.names, self.before, self.given, strict=True):
+            if before.tobytes() != np.ascontiguousarray(to_numpy(given, self.arrays)).tobytes():
                 return name
-        return None
+        same = self.params.keys() == self.held.keys() and all(self.params[k] is v for k, v in self.held.items())
+        return None if same else "params"
 
 
 def call_forward(
@@ -153,13 +163,14 @@ def _held(layout: Layout, cell: Program) -> tuple[str, ...]:
 
 
 def _called(target: Target, method: str, arguments: _Arguments) -> tuple[Call, Any]:
-    named = [*arguments.params.items(), *arguments.rest]
+    named = (*arguments.params.items(), *arguments.rest)
     before = tuple(np.array(a, copy=True, order="C") for _, a in named)
-    given = [from_numpy(a.copy(), target.arrays) for a in before]
+    given = tuple(from_numpy(a.copy(), target.arrays) for a in before)
     k = len(arguments.params)
-    returned = _call(target, method, dict(zip(arguments.params, given[:k], strict=True)), *given[k:])
-    after = tuple(to_numpy(a, target.arrays) for a in given)
-    return Call(before, after, tuple(name for name, _ in named)), returned
+    params = dict(zip(arguments.params, given[:k], strict=True))
+    held = dict(params)
+    returned = _call(target, method, params, *given[k:])
+    return Call(tuple(name for name, _ in named), before, given, params, held, target.arrays), returned
 
 
 @lru_cache(maxsize=256)
@@ -176,14 +187,25 @@ def _call(target: Target, method: str, *arguments: Any) -> Any:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return getattr(target, method)(*arguments)
-    except Exception as error:
-        raise MisbehaviourError(f"{method} raised {exception_text(error)} on a valid case") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # Not only an Exception: sys.exit() in a target would end the verifier with a status of the target's choice.
+        raise MisbehaviourError(f"{method} raised {exception_text(error)}{raised_at(error)} on a valid case") from error
 
 
 def exception_text(error: BaseException) -> str:
     """Return an exception as its type and the first line of its message."""
     message = str(error).strip().splitlines()
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
+
+
+def raised_at(error: BaseException) -> str:
+    """Return where a user's code raised an exception, " at file.py:12"; nothing where the call itself failed."""
+    here = Path(__file__).parent
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    theirs = [(Path(file), line) for file, line in places if not file.startswith("<") and Path(file).parent != here]
+    return f" at {theirs[-1][0].name}:{theirs[-1][1]}" if theirs else ""
 
 
 def _read(returned: Any, target: Target, method: str, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
@@ -241,14 +263,18 @@ def _kind(value: Any) -> str:
     if value is None:
         return "None"
     shape = getattr(value, "shape", None)
-    return f"{type(value).__name__}" + (f" of shape {tuple(shape)}" if shape is not None else "")
+    return f"{type(value).__name__}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
 def _array(value: Any, name: str, dtype: np.dtype[Any], target: Target) -> Array:
+    if not is_array(value, target.arrays):
+        other = next((kind for kind in ARRAYS if kind != target.arrays and is_array(value, kind)), None)
+        remedy = f'; a target that returns these says so by arrays = "{other}"' if other else ""
+        raise MisbehaviourError(f"{name} is {_kind(value)}; expected {ARRAYS[target.arrays]} of {dtype}{remedy}")
     try:
         array = np.array(to_numpy(value, target.arrays))
-    except Exception:
-        raise MisbehaviourError(f"{name} is {_kind(value)}; expected an array of {dtype}") from None
+    except Exception as error:
+        raise MisbehaviourError(f"{name} cannot be read as an array: {exception_text(error)}") from None
     if array.dtype != dtype:
         raise MisbehaviourError(f"{name} is {array.dtype}; expected {dtype}, the dtype of the arguments")
     return array

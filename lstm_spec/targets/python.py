@@ -1,18 +1,20 @@
-"""Finding the target that a user names: a built-in one, ``package.module:attribute``, or ``file.py:attribute``."""
+"""The target that a user names or gives, and what it says of itself."""
 
 import difflib
 import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
-from lstm_spec.targets.arrays import KINDS
-from lstm_spec.targets.contract import Target, TargetError, exception_text
+import numpy as np
+
+from lstm_spec.compute.accuracy import FORMATS
+from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
+from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
+from lstm_spec.targets.modules import failing_as, find_attribute
 from lstm_spec.targets.packing import LayoutError
 
 BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -33,9 +35,13 @@ def load(name: str, *, layout: str | Layout | None = None) -> Target:
     target says of itself. Raises TargetError when there is none, in one sentence with the closest name.
     """
     if name in BUILT_IN:
+        if layout is not None:
+            raise TargetError(f"{name} is built in and says its own layout; leave --layout out")
         return find_attribute(*BUILT_IN[name].split(":"))()
-    place, colon, path = name.rpartition(":")
-    if not colon or not path:
+    place, _, path = name.rpartition(":")
+    if not place or not path:
+        if name.endswith(".py"):
+            raise TargetError(f"{name} is a file; name the function or object in it too, as in {name}:forward")
         close = difflib.get_close_matches(name, BUILT_IN, n=1)
         hint = f'did you mean "{close[0]}"?' if close else f"built in are {', '.join(BUILT_IN)};"
         raise TargetError(
@@ -45,58 +51,71 @@ def load(name: str, *, layout: str | Layout | None = None) -> Target:
 
 
 def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None) -> Target:
-    """Return a Target for a callable, or for an object with a ``forward`` method.
+    """Return a Target for a callable, or for an object with a ``forward`` method; a Target stays what it is.
 
-    Raises TargetError when it is neither, or when what it says of itself makes no sense.
+    name: how the user calls it. layout: overrides what the target says of itself. Raises TargetError when it is
+    neither, or when what it says of itself makes no sense.
     """
     if isinstance(value, Target):
-        return value
+        return value if layout is None else replace(value, layout=_layout(layout, value.name))
     name = name or getattr(value, "__name__", type(value).__name__)
     owner = _instance(value, name) if isinstance(value, type) else value
-    forward = getattr(owner, "forward", owner)
+    said = _Said(name, owner)
+    forward = said.of("forward", owner)
     if not callable(forward):
         raise TargetError(f"{name} is {_kind(value)}, neither callable nor an object with a forward method")
+    arrays = _arrays(said)
     return Target(
         name=name,
         forward=forward,
-        backward=_optional(owner, "backward", "leave it out if there are no gradients", name),
-        differentiated=_optional(owner, "differentiated", "leave it out if backward runs forward itself", name),
-        spec=_declared(owner, "spec", str, "lstm", name),
-        layout=_layout(layout if layout is not None else getattr(owner, "layout", "canonical"), name),
-        dtypes=_dtypes(owner, name),
-        arrays=_arrays(owner, name),
-        weights=_declared(owner, "weights", Mapping, None, name),
+        backward=said.function("backward", "leave it out if there are no gradients"),
+        differentiated=said.function("differentiated", "leave it out if backward runs forward itself"),
+        spec=said.kind("spec", str, "lstm"),
+        layout=_layout(said.of("layout", "canonical") if layout is None else layout, name),
+        dtypes=_dtypes(said),
+        arrays=arrays,
+        weights=_weights(said, arrays),
+        versions=_versions(said),
     )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a user's object says of itself in its attributes."""
+
+    name: str
+    owner: Any
+
+    def of(self, key: str, default: Any) -> Any:
+        """Return an attribute, or the default; reading it runs the user's code, which may fail."""
+        with failing_as(f"{self.name}.{key} cannot be read: "):
+            return getattr(self.owner, key, default)
+
+    def kind(self, key: str, kind: type, default: Any) -> Any:
+        """Return an attribute of a type, or the default."""
+        value = self.of(key, default)
+        if value is not default and not isinstance(value, kind):
+            raise TargetError(f"{self.name}.{key} must be a {kind.__name__.lower()}, got {value!r}")
+        return value
+
+    def function(self, key: str, remedy: str) -> Callable[..., Any] | None:
+        """Return a function that may be left out."""
+        value = self.of(key, None)
+        if value is not None and not callable(value):
+            raise TargetError(f"{self.name}.{key} is {_kind(value)}, not callable; {remedy}")
+        return value
 
 
 def _instance(value: type, name: str) -> Any:
     if not hasattr(value, "forward"):
         raise TargetError(f"{name} is a class without a forward method; give an instance, a function or such a class")
-    try:
+    with failing_as(f"{name} is a class that cannot be made without arguments (", "); give an instance"):
         return value()
-    except Exception as error:
-        raise TargetError(
-            f"{name} is a class that cannot be made without arguments ({exception_text(error)}); give an instance"
-        ) from error
 
 
 def _kind(value: Any) -> str:
     article = "an" if type(value).__name__[0] in "aeiou" else "a"
     return "None" if value is None else f"{article} {type(value).__name__}"
-
-
-def _optional(owner: Any, key: str, remedy: str, name: str) -> Callable[..., Any] | None:
-    value = getattr(owner, key, None)
-    if value is not None and not callable(value):
-        raise TargetError(f"{name}.{key} is {_kind(value)}, not callable; {remedy}")
-    return value
-
-
-def _declared(owner: Any, key: str, kind: type, default: Any, name: str) -> Any:
-    value = getattr(owner, key, default)
-    if value is not default and not isinstance(value, kind):
-        raise TargetError(f"{name}.{key} must be a {kind.__name__.lower()}, got {value!r}")
-    return value
 
 
 def _layout(given: Any, name: str) -> Layout:
@@ -106,84 +125,36 @@ def _layout(given: Any, name: str) -> Layout:
         raise TargetError(f"{name}: {error}") from error
 
 
-def _dtypes(owner: Any, name: str) -> tuple[str, ...]:
-    value = getattr(owner, "dtypes", ("float64",))
-    value = (value,) if isinstance(value, str) else tuple(value)
-    known = ("float64", "float32", "float16", "bfloat16")
-    for dtype in value:
-        if dtype not in known:
-            raise TargetError(f"{name}.dtypes names {dtype!r}; the formats are {', '.join(known)}")
-    if not value:
-        raise TargetError(f"{name}.dtypes is empty; name at least one of {', '.join(known)}")
+def _dtypes(said: _Said) -> tuple[str, ...]:
+    value = said.of("dtypes", ("float64",))
+    named = (value,) if isinstance(value, str) else value
+    if not isinstance(named, tuple | list) or not named or any(dtype not in FORMATS for dtype in named):
+        raise TargetError(f"{said.name}.dtypes must be a tuple of {', '.join(FORMATS)}, got {value!r}")
+    return tuple(named)
+
+
+def _arrays(said: _Said) -> str:
+    value = said.kind("arrays", str, "numpy")
+    if value not in ARRAYS:
+        raise TargetError(f"{said.name}.arrays is {value!r}; it is one of {', '.join(ARRAYS)}")
+    with failing_as(f'{said.name}.arrays is "{value}", but importing that failed with '):
+        importlib.import_module(value)
     return value
 
 
-def _arrays(owner: Any, name: str) -> str:
-    value = getattr(owner, "arrays", "numpy")
-    if value not in KINDS:
-        raise TargetError(f"{name}.arrays is {value!r}; it is one of {', '.join(KINDS)}")
-    return value
+def _weights(said: _Said, arrays: str) -> Mapping[str, Any] | None:
+    value = said.kind("weights", Mapping, None)
+    if value is None:
+        return None
+    weights = {}
+    for key, given in value.items():
+        with failing_as(f"{said.name}.weights[{key!r}] is no array of numbers: "):
+            weights[key] = np.asarray(to_numpy(given, arrays) if is_array(given, arrays) else given, np.float64)
+        if not np.isfinite(weights[key]).all():
+            raise TargetError(f"{said.name}.weights[{key!r}] holds NaN or infinity")
+    return weights
 
 
-def find_attribute(place: str, path: str) -> Any:
-    """Return an attribute of a module, given by its name or by its file.
-
-    Raises TargetError, in one sentence with the closest match, when there is no such file, module or attribute, or when
-    importing it fails.
-    """
-    module = _file_module(place) if place.endswith(".py") or "/" in place else _named_module(place)
-    value: Any = module
-    for part in path.split("."):
-        if not hasattr(value, part):
-            public = [a for a in dir(value) if not a.startswith("_")]
-            close = difflib.get_close_matches(part, public, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise TargetError(f"{place} has no {path}{hint}")
-        value = getattr(value, part)
-    return value
-
-
-def _named_module(place: str) -> ModuleType:
-    # What a user has beside them is meant to be found, as `python -m` finds it.
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        if error.name and (place == error.name or place.startswith(error.name + ".")):
-            raise TargetError(f"there is no module {error.name}{_close_module(error.name)}") from error
-        raise TargetError(_import_failed(place, error)) from error
-    except Exception as error:
-        raise TargetError(_import_failed(place, error)) from error
-
-
-def _close_module(name: str) -> str:
-    candidates = {*sys.modules, *(p.stem for p in Path.cwd().glob("*.py"))}
-    close = difflib.get_close_matches(name, [c for c in candidates if not c.startswith("_")], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _file_module(place: str) -> ModuleType:
-    path = Path(place).expanduser()
-    if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, siblings, n=1)
-        hint = f"; did you mean {path.parent / close[0]}?" if close else ""
-        raise TargetError(f"there is no file {place}{hint}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise TargetError(f"{place} is no Python file; name it file.py:attribute")
-    module = importlib.util.module_from_spec(spec)
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    loader: Callable[[ModuleType], None] = spec.loader.exec_module
-    try:
-        loader(module)
-    except Exception as error:
-        raise TargetError(_import_failed(place, error)) from error
-    return module
-
-
-def _import_failed(place: str, error: BaseException) -> str:
-    return f"importing {place} failed with {exception_text(error)}"
+def _versions(said: _Said) -> Mapping[str, str]:
+    value = said.kind("versions", Mapping, {})
+    return {str(package): str(version) for package, version in value.items()}

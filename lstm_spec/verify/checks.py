@@ -130,8 +130,15 @@ def _batch(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     return max(worst, key=lambda o: o.comparison.worst.ratio if o.comparison else 0.0)
 
 
+def _another(case: Case) -> Case:
+    """Return another question, to be asked in between: a step shorter, with the rows in reverse order."""
+    return case.part(slice(0, max(1, case.T - 1)), slice(None, None, -1))
+
+
 def _inputs(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    """Ask something else before looking: a target may keep an argument, and change it later."""
     _, call = subject.call(case)
+    subject.call(_another(case))
     changed = call.changed()
     if changed is None:
         return Outcome()
@@ -141,8 +148,7 @@ def _inputs(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
 def _repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     """Ask the same again, with another question in between."""
     subject.call(case)
-    other = case.part(slice(0, max(1, case.T - 1)), slice(None, None, -1))
-    subject.call(other)
+    subject.call(_another(case))
     return _against_spec(subject, case, contract, "called again with the same arguments, ")[0]
 
 
@@ -171,7 +177,7 @@ def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = ""
 def _gradient_repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     """Ask for gradients twice, with others in between: buffers that are not cleared add up."""
     subject.call_backward(case)
-    subject.call_backward(case.part(slice(0, max(1, case.T - 1)), slice(None, None, -1)))
+    subject.call_backward(_another(case))
     return _gradients(subject, case, contract, "called again with the same arguments, ")
 
 
@@ -219,7 +225,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "inputs",
-        "arguments are not changed",
+        "arguments are not changed, not even later",
         _inputs,
         needs=("signature",),
         weight=0.3,

@@ -8,14 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from lstm_spec.compute.accuracy import Accuracy, accuracy
-from lstm_spec.spec.catalogue import cell as catalogue_cell
-from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import Target, TargetError
+from lstm_spec.targets.contract import Target
 from lstm_spec.targets.layout import Layout
-from lstm_spec.targets.python import load, target_of
-from lstm_spec.verify.cases import Case, fixed_sizes, seeded_cases, small_cases
+from lstm_spec.verify.cases import Case, seeded_cases, small_cases
 from lstm_spec.verify.checks import CHECKS, Check, Subject, examine
+from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
 from lstm_spec.verify.search import Outcome, Tally, search
 from lstm_spec.verify.verdict import (
     BLOCKED,
@@ -52,10 +50,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 Progress = Callable[[int, int, str], None]
 
 
-class UsageError(ValueError):
-    """An option of a verification that does not exist or does not fit the target."""
-
-
 def verify(
     target: Any,
     *,
@@ -72,23 +66,25 @@ def verify(
     """Hold a target against its specification and return the report.
 
     target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, or a name as the
-    command line takes it. spec: the name of a cell or a Program; by default what the target claims, else "lstm".
+    command line takes it. spec: the name of a cell as the command line takes it, or a Program; by default what the
+    target claims, else "lstm".
     profile: "quick", "standard" or "deep". seed: the same one draws the same cases. dtypes: the formats to check, by
     default those of the target. layout: how the target holds parameters, in place of what it says. checks, skip: ids of
     checks to run or to leave out. require: capabilities that must be claimed, such as "gradients". progress: called
     with (done, total, what) as it goes.
 
-    Raises TargetError for a target that cannot be used, UsageError for an option that does not exist. A keyboard
-    interrupt ends the run; the report holds what is known so far.
+    Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
+    layout that cannot hold the cell, and AccuracyError for a cell without error rules. A keyboard interrupt ends the
+    run; the report holds what is known so far, and never says "verified".
 
     >>> def forgetful(params, x, h0, c0):
     ...     return x, h0, c0
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = _subject(target, spec, layout)
+    subject = subject_of(target, spec, layout)
     plan = tuple(c for c in _plan(profile, checks, skip) if subject.target.backward is not None or not c.gradients)
-    formats = _formats(subject.target, dtypes)
+    formats = formats_of(subject.target, dtypes)
     missing = [name for name in require if not _claims(subject.target, name)]
     runner = _Runner(subject, PROFILES[profile], formats, seed, plan, progress)
     begun = time.perf_counter()
@@ -99,7 +95,7 @@ def verify(
         interrupted = True
     results = (*runner.results, *_unclaimed(subject.target, missing))
     return Report(
-        verdict=_verdict(results),
+        verdict=_verdict(results, interrupted),
         target=subject.target.name,
         spec=subject.cell.name,
         profile=profile,
@@ -122,56 +118,21 @@ def assert_conforms(target: Any, **options: Any) -> None:
         raise AssertionError(str(report))
 
 
-def _subject(target: Any, spec: str | Program | None, layout: str | Layout | None) -> Subject:
-    found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
-    claimed = spec if spec is not None else found.spec
-    cell = catalogue_cell(claimed) if isinstance(claimed, str) else claimed
-    _check_weights(found, cell)
-    return Subject(found, cell)
-
-
-def _check_weights(target: Target, cell: Program) -> None:
-    """Refuse fixed weights that are not those of the cell."""
-    if target.weights is None:
-        return
-    wanted = {p.name for p in cell.parameters}
-    if wrong := sorted(wanted ^ target.weights.keys()):
-        raise TargetError(
-            f"{target.name}.weights must have the parameters of {cell.name}; it differs in {', '.join(wrong)}"
-        )
-    try:
-        fixed_sizes(cell, target.weights)
-    except DimensionError as error:
-        raise TargetError(f"{target.name}.weights: {error}") from error
-
-
 def _plan(profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
-    known = {check.id: check for check in CHECKS}
-    if profile not in PROFILES:
-        raise UsageError(f'there is no profile "{profile}"; it is one of {", ".join(PROFILES)}')
-    wanted = list(known) if checks is None else list(checks)
-    for name in (*wanted, *skip):
-        if name not in known:
-            raise UsageError(f'there is no check "{name}"; the checks are {", ".join(known)}')
-    return tuple(check for check in CHECKS if check.id in wanted and check.id not in set(skip))
-
-
-def _formats(target: Target, dtypes: Iterable[str] | None) -> tuple[str, ...]:
-    formats = tuple(target.dtypes if dtypes is None else dtypes)
-    for dtype in formats:
-        try:
-            accuracy(dtype)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        if dtype == "bfloat16":
-            raise TargetError(f"{target.name}: bfloat16 cases need arrays that NumPy does not have; use float32")
-    return formats
+    known = [check.id for check in CHECKS]
+    check_known("profile", profile, PROFILES)
+    wanted, left_out = known if checks is None else list(checks), list(skip)
+    for name in (*wanted, *left_out):
+        check_known("check", name, known)
+    plan = tuple(check for check in CHECKS if check.id in wanted and check.id not in left_out)
+    if not plan:
+        raise UsageError(f"no check is left to ask; the checks are {', '.join(known)}")
+    return plan
 
 
 def _claims(target: Target, capability: str) -> bool:
-    if capability == "gradients":
-        return target.backward is not None
-    raise UsageError(f'there is no capability "{capability}" to require; there is gradients')
+    check_known("capability", capability, ["gradients"])
+    return target.backward is not None
 
 
 def _unclaimed(target: Target, missing: list[str]) -> Iterator[CheckResult]:
@@ -181,11 +142,11 @@ def _unclaimed(target: Target, missing: list[str]) -> Iterator[CheckResult]:
         yield CheckResult("gradients", status, "the gradients are those of the equations", message=message)
 
 
-def _verdict(results: Iterable[CheckResult]) -> str:
+def _verdict(results: Iterable[CheckResult], interrupted: bool) -> str:
     statuses = [result.status for result in results]
     if DISCREPANCY in statuses:
         return DISCREPANCY
-    return VERIFIED if VERIFIED in statuses and INCONCLUSIVE not in statuses else INCONCLUSIVE
+    return VERIFIED if VERIFIED in statuses and INCONCLUSIVE not in statuses and not interrupted else INCONCLUSIVE
 
 
 @dataclass
@@ -224,9 +185,10 @@ class _Runner:
                     self._search(check, dtype, tally)
                     if tally.simplest:
                         break
-            finally:
-                if any(tally.cases for tally in tallies.values()):
-                    self.results.append(_result(check, tallies))
+            except KeyboardInterrupt:
+                self.results.append(_interrupted(_result(check, tallies)))
+                raise
+            self.results.append(_result(check, tallies))
             if self.results[-1].status == DISCREPANCY:
                 failed.add(check.id)
 
@@ -297,3 +259,8 @@ def _result(check: Check, tallies: Mapping[str, Tally]) -> CheckResult:
     if inconclusive == cases:
         return replace(result, status=INCONCLUSIVE, message="every case was too ill-conditioned to tell")
     return result
+
+
+def _interrupted(result: CheckResult) -> CheckResult:
+    """A check that was cut short has found a fault, or does not know."""
+    return result if result.finding else replace(result, status=INCONCLUSIVE, message="interrupted")

@@ -1,0 +1,86 @@
+"""Finding what a user names, ``package.module:attribute`` or ``file.py:attribute``; running their code to get it."""
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lstm_spec.targets.contract import TargetError, exception_text, raised_at
+
+
+@contextmanager
+def failing_as(beginning: str, end: str = "") -> Iterator[None]:
+    """Turn whatever a user's code raises, sys.exit() included, into a TargetError of one sentence."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise TargetError(f"{beginning}{exception_text(error)}{raised_at(error)}{end}") from error
+
+
+def find_attribute(place: str, path: str) -> Any:
+    """Return an attribute of a module, given by its name or by its file.
+
+    Raises TargetError, in one sentence with the closest match, when there is no such file, module or attribute, or when
+    importing it fails.
+    """
+    module = _file_module(place) if place.endswith(".py") or "/" in place else _named_module(place)
+    value: Any = module
+    for part in path.split("."):
+        with failing_as(f"{place}:{path} cannot be read: "):
+            found = hasattr(value, part)
+        if not found:
+            public = [a for a in dir(value) if not a.startswith("_")]
+            close = difflib.get_close_matches(part, public, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise TargetError(f"{place} has no {path}{hint}")
+        value = getattr(value, part)
+    return value
+
+
+def _named_module(place: str) -> ModuleType:
+    # What a user has beside them is meant to be found, as `python -m` finds it.
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    with failing_as(f"importing {place} failed with "):
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if not error.name or not f"{place}.".startswith(f"{error.name}."):
+                raise
+            missing = error.name
+    raise TargetError(f"there is no module {missing}{_close_module(missing)}")
+
+
+def _close_module(name: str) -> str:
+    candidates = {*sys.modules, *(p.stem for p in Path.cwd().glob("*.py"))}
+    close = difflib.get_close_matches(name, [c for c in candidates if not c.startswith("_")], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _file_module(place: str) -> ModuleType:
+    path = Path(place).expanduser()
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, siblings, n=1)
+        hint = f"; did you mean {path.parent / close[0]}?" if close else ""
+        raise TargetError(f"there is no file {place}{hint}")
+    # Registered, since dataclasses look their module up; under a name of ours, since a file may be called torch.py.
+    name = f"lstm_spec_target_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{place} is no Python file; name it file.py:attribute")
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    loader: Callable[[ModuleType], None] = spec.loader.exec_module
+    with failing_as(f"importing {place} failed with "):
+        loader(module)
+    return module

@@ -1,0 +1,86 @@
+"""Whether a target, its specification and what a user asks for fit together, found out before anything is asked."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from lstm_spec.compute.accuracy import FORMATS, accuracy
+from lstm_spec.compute.forced import backward_bounds, forced_bounds
+from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.arrays import has_float64
+from lstm_spec.targets.cells import find_cell
+from lstm_spec.targets.contract import Target, TargetError, concat_of
+from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.python import BUILT_IN, load, target_of
+from lstm_spec.verify.cases import fixed_sizes, shapes_of
+from lstm_spec.verify.checks import Subject
+
+
+class UsageError(ValueError):
+    """An option of a verification that does not exist or does not fit the target."""
+
+
+def subject_of(target: Any, spec: str | Program | None, layout: str | Layout | None) -> Subject:
+    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
+    found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
+    claimed = spec if spec is not None else found.spec
+    cell = find_cell(claimed) if isinstance(claimed, str) else claimed
+    if found.name in BUILT_IN:
+        _check_parameters(
+            found, cell, {p.name for p in find_cell(found.spec).parameters}, "is built in; its parameters"
+        )
+    if found.weights is not None:
+        _check_parameters(found, cell, found.weights, "has weights that")
+    _check_rules(found, cell)
+    return Subject(found, cell)
+
+
+def _check_parameters(target: Target, cell: Program, names: Iterable[str], what: str) -> None:
+    wanted = {p.name for p in cell.parameters}
+    if wrong := sorted(map(str, wanted.symmetric_difference(names))):
+        raise TargetError(f"{target.name} {what} are not those of {cell.name}; they differ in {', '.join(wrong)}")
+
+
+def _check_rules(target: Target, cell: Program) -> None:
+    """Refuse what would fail in every case: fixed weights or a layout that do not fit, a function without rule."""
+    try:
+        sizes = fixed_sizes(cell, target.weights) or {s.name: 1 for s in cell.sizes}
+    except DimensionError as error:
+        raise TargetError(f"{target.name}.weights: {error}") from error
+    shapes = shapes_of(cell, sizes, 1, 1, gradients=True)
+    case = shapes.fill(np.zeros(shapes.count), regime="zero")
+    target.layout.pack(case.params, concat=concat_of(cell))
+    target.layout.to_states(*case.states, order=cell.states)
+    dy, *dstates = case.cotangents
+    forced_bounds(cell, case.params, case.x, case.states, dy, accuracy("float64"))
+    if target.backward is not None:
+        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), accuracy("float64"))
+
+
+def check_known(what: str, name: str, names: Iterable[str]) -> None:
+    """Raise UsageError for a name that is none of some, with the closest one."""
+    known = list(names)
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
+        raise UsageError(f'there is no {what} "{name}"; {hint}')
+
+
+def formats_of(target: Target, dtypes: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the formats to check, by default those of the target; raises UsageError or TargetError."""
+    formats = tuple(dict.fromkeys(target.dtypes if dtypes is None else dtypes))
+    if not formats:
+        raise UsageError(f"no format is left to check; there is {', '.join(FORMATS)}")
+    for dtype in formats:
+        check_known("format", dtype, FORMATS)
+        if dtype == "bfloat16":
+            raise TargetError(f"{target.name}: bfloat16 cases need arrays that NumPy does not have; use float32")
+    if "float64" in formats and not has_float64(target.arrays):
+        raise TargetError(
+            f"{target.name}: JAX computes in float32 until it is told otherwise;"
+            ' call jax.config.update("jax_enable_x64", True) in the file of the target, or ask for float32'
+        )
+    return formats
