@@ -60,7 +60,7 @@ def _attempt(g: Gradients, graph: Graph, slack: int, layers: tuple[str, ...]) ->
     sketch = _Sketch(g, graph, layout, trees)
     sketch.draw()
     scene, missing = labelled(sketch.scene(), sketch.labels)
-    return Attempt(scene, (len(missing), sum(len(w.hops) for w in scene.wires), sum(t.cost for t in trees.values())))
+    return Attempt(scene, (len(missing), sum(len(w.hops) for w in scene.wires), sum(t.length for t in trees.values())))
 
 
 def _dressed(op: Op, g: Gradients, graph: Graph) -> Op:

@@ -114,7 +114,7 @@ def _attempt(
     labels = [(value, _label(graph, value, names)) for value in trees]
     scene, missing = labelled(scene, labels)
     crossings = sum(len(wire.hops) for wire in scene.wires)
-    return Attempt(scene, (len(missing), crossings, sum(tree.cost for tree in trees.values())))
+    return Attempt(scene, (len(missing), crossings, sum(tree.length for tree in trees.values())))
 
 
 def _label(graph: Graph, value: str, names: Mapping[str, Text]) -> Text:

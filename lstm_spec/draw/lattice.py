@@ -14,7 +14,7 @@ Direction = tuple[int, int]
 EAST, NORTH, WEST, SOUTH = (1, 0), (0, 1), (-1, 0), (0, -1)
 DIRECTIONS = (EAST, NORTH, WEST, SOUTH)
 
-Style = Literal["layer", "beside", "circle", "rail", "bar", "west", "east", "south", "north", "free", "flow", "none"]
+Style = Literal["layer", "beside", "circle", "rail", "bar", "west", "east", "south", "north", "free", "flow"]
 """How a spot takes wires: a layer from below and the sides, upwards out; a circle anywhere; a bar from the left; …"""
 
 
@@ -170,8 +170,8 @@ class Branch:
 
 @dataclass(frozen=True)
 class Tree:
-    """The routed net: its branches in the order in which they leave, and what it costs."""
+    """The routed net: its branches in the order in which they leave, and what it costs apart from crossings."""
 
     net: Net
     branches: tuple[Branch, ...]
-    cost: float
+    length: float

@@ -3,233 +3,182 @@
 A path may cross another net straight on, and pays for it; it may not run along one, bend on one or touch a box.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
-from itertools import pairwise
 
-from lstm_spec.draw.lattice import DIRECTIONS, Branch, Direction, Field, Net, Port, Sink, Spot, Tree, Vertex
+from lstm_spec.draw.lattice import DIRECTIONS, Branch, Field, Net, Port, Sink, Spot, Tree
+from lstm_spec.draw.tolls import CROSSING, EVERY, FORBIDDEN, HEADING, OPPOSITE, Tolls, forks, mark
 
-BEND, CROSSING, JOINT, NEAR, OUTSIDE, TEXT = 4, 30, 2, 2, 4, 25
-"""What is paid, in lattice steps, for a bend, a crossing, a fork, a box beside the way, a step outside or over text."""
+BEND, JOINT = 4, 2
+"""What is paid, in lattice steps, for a bend and for a fork."""
 
-PASSES = 2
+PASSES = 3
+ONWARD = tuple((k,) for k in EVERY)
+TURNING = tuple(tuple(k for k in EVERY if k != OPPOSITE[heading]) for heading in EVERY)
+
+
+def _bends(heading: int, east: int, north: int) -> int:
+    """Return how often one has to bend at least. east, north: the sign of the way still to go."""
+    x, y = DIRECTIONS[heading]
+    return 2 if x * east + y * north < 0 else int(x * north + y * east != 0)
+
+
+LEAST = tuple(tuple(BEND * _bends(k, e, n) for e in (-1, 0, 1) for n in (-1, 0, 1)) for k in EVERY)
+"""The least that bends will cost, by heading and by the signs of the way to go."""
 
 
 class RoutingError(ValueError):
     """A wire that finds no way; the placing needs more room."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class Goal:
+    """Where a path may end: the price of each last state, and by column and row how far it is at least.
+
+    far: the steps to go; sign: the part of the index into LEAST.
+    """
+
+    states: Mapping[int, int]
+    far_x: Sequence[int]
+    far_y: Sequence[int]
+    sign_x: Sequence[int]
+    sign_y: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Router:
-    """The state of the board: which vertices boxes block, and which net runs where."""
+    """Lays trees on a board with tolls."""
 
-    board: Field
-    spots: Mapping[str, Spot]
-    blocked: set[Vertex] = field(default_factory=set)
-    near: dict[Vertex, int] = field(default_factory=dict)
-    runs: dict[Vertex, dict[str, set[Direction]]] = field(default_factory=dict)
-    costs: dict[tuple[Vertex, Direction], float | None] = field(default_factory=dict)
+    tolls: Tolls
 
-    def __post_init__(self) -> None:
-        for spot in self.spots.values():
-            self._block(spot)
-        for (left, low), (right, high) in self.board.texts:
-            self.near |= {(x, y): TEXT for x in range(left, right + 1) for y in range(low, high + 1)}
-        self.near = {v: c for v, c in self.near.items() if v not in self.blocked}
+    def lay(self, net: Net, *, both_ways: bool = False, below: float = FORBIDDEN) -> Tree | None:
+        """Return the cheapest tree found for a net, the nearest sink first; None where there is none.
 
-    def _block(self, s: Spot) -> None:
-        w, h = s.half_width, s.half_height
-        for x in range(s.x - w - 1, s.x + w + 2):
-            for y in range(s.y - h - 1, s.y + h + 2):
-                inside = abs(x - s.x) <= w and abs(y - s.y) <= h
-                if inside and s.style != "none":
-                    self.blocked.add((x, y))
-                else:
-                    self.near[x, y] = NEAR
-
-    def step_cost(self, v: Vertex, w: Vertex) -> float | None:
-        """Return what a step costs apart from other nets, None where it is not allowed."""
-        (x0, y0), (x1, y1) = self.board.low, self.board.high
-        if not (x0 <= w[0] <= x1 and y0 <= w[1] <= y1):
-            return None
-        outside = bool(self.board.frames)
-        for (left, low), (right, high) in self.board.frames:
-            along = (v[0] == w[0] in (left, right) and low <= w[1] <= high) or (
-                v[1] == w[1] in (low, high) and left <= w[0] <= right
-            )
-            if along:
-                return None
-            outside &= not (left <= w[0] <= right and low <= w[1] <= high)
-        return 1 + self.near.get(w, 0) + (OUTSIDE if outside else 0)
-
-    def lay(self, net: Net, *, both_ways: bool = False) -> Tree:
-        """Return the cheapest tree found for a net, the nearest sink first; raises RoutingError where there is none.
-
-        both_ways: try the furthest sink first as well.
+        both_ways: try the furthest sink first as well; below: what it has to cost less than.
         """
-        ends = [(s, self.spots[s.spot]) for s in net.sinks]
-        source = self.spots[net.source]
-        near_first = [s for s, _ in sorted(ends, key=lambda e: abs(e[1].x - source.x) + abs(e[1].y - source.y))]
-        orders = [near_first, near_first[::-1]] if both_ways and len(ends) > 1 else [near_first]
-        found = [tree for order in orders if (tree := self._grow(net, order)) is not None]
-        if not found:
-            raise RoutingError(f"no way for {net.value}")
-        return min(found, key=lambda tree: tree.cost)
+        spots = self.tolls.spots
+        source = spots[net.source]
+        near_first = sorted(net.sinks, key=lambda s: abs(spots[s.spot].x - source.x) + abs(spots[s.spot].y - source.y))
+        orders = [near_first, near_first[::-1]] if both_ways and len(near_first) > 1 else [near_first]
+        found: Tree | None = None
+        for order in orders:
+            found = self._grow(net, order, self.cost(found) if found else below) or found
+        return found
 
-    def _grow(self, net: Net, sinks: Sequence[Sink]) -> Tree | None:
-        own: dict[Vertex, set[Direction]] = {}
+    def cost(self, tree: Tree) -> float:
+        """Return what a tree costs now, beside the nets that run at present."""
+        return tree.length + CROSSING * self.tolls.crossings(tree)
+
+    def _grow(self, net: Net, sinks: Sequence[Sink], below: float) -> Tree | None:
+        own: dict[int, int] = {}
         branches, total = [], 0.0
         for sink in sinks:
-            found = self._search(net, own, sink)
+            found = self._search(net, own, sink, below - total - 1e-9)
             if found is None:
                 return None
             path, cost = found
             total += cost
-            branches.append(Branch(sink, path))
-            mark(own, path)
-        return Tree(net, tuple(branches), total)
+            mark(own, path, self.tolls.offsets)
+            branches.append(Branch(sink, tuple(map(self.tolls.vertex, path))))
+        tree = Tree(net, tuple(branches), total)
+        return replace(tree, length=total - CROSSING * self.tolls.crossings(tree))
 
-    def _search(
-        self, net: Net, own: Mapping[Vertex, set[Direction]], sink: Sink
-    ) -> tuple[tuple[Vertex, ...], float] | None:
-        """Find the cheapest path from the tree so far to a sink."""
-        targets: dict[Vertex, list[Port]] = {}
-        spot = self.spots[sink.spot]
-        for port in (sink.port,) if sink.port else spot.entries(sink.first):
-            if port.at not in self.runs and port.at not in own:
-                targets.setdefault(port.at, []).append(port)
-        if not targets:
+    def _search(self, net: Net, own: Mapping[int, int], sink: Sink, below: float) -> tuple[list[int], float] | None:
+        """Find the cheapest path from the tree so far to a sink, best first by what it costs at least."""
+        goal = self._goal(sink, own)
+        if goal is None:
             return None
-        low = min(v[0] for v in targets), min(v[1] for v in targets)
-        high = max(v[0] for v in targets), max(v[1] for v in targets)
-
-        def distance(v: Vertex) -> int:
-            return max(low[0] - v[0], 0, v[0] - high[0]) + max(low[1] - v[1], 0, v[1] - high[1])
-
-        heap: list[tuple[float, float, int, Vertex, Direction]] = []
-        best: dict[tuple[Vertex, Direction], float] = {}
-        came: dict[tuple[Vertex, Direction], tuple[Vertex, Direction] | None] = {}
-        for vertex, heading, cost in self._starts(net, own):
-            key = (vertex, heading)
-            best[key], came[key] = cost, None
-            heappush(heap, (cost + distance(vertex), -cost, len(came), vertex, heading))
+        price, offsets, runs, wide = self.tolls.price, self.tolls.offsets, self.tolls.runs, self.tolls.wide
+        ends, far_x, far_y, sign_x, sign_y = goal.states, goal.far_x, goal.far_y, goal.sign_x, goal.sign_y
+        heap: list[tuple[float, float, int, int]] = []
+        best: dict[int, float] = {}
+        came: dict[int, int] = {}
+        for state, cost in self._starts(net, own):
+            y, x = divmod(state >> 2, wide)
+            best[state], came[state] = cost, -1
+            heappush(heap, (cost + far_x[x] + far_y[y] + LEAST[state & 3][sign_x[x] + sign_y[y]], -cost, 0, state))
+        pushed = 0
         while heap:
-            _, minus_cost, _, v, d = heappop(heap)
+            _, minus_cost, _, state = heappop(heap)
             cost = -minus_cost
-            if cost > best[v, d]:
+            if cost > best[state]:
                 continue
-            if v in targets and came[v, d] is not None:
-                return _walk(came, (v, d)), cost
-            for w, heading, more in self._moves(v, d, own, targets, came[v, d] is None):
-                key = (w, heading)
-                if cost + more < best.get(key, float("inf")):
-                    best[key], came[key] = cost + more, (v, d)
-                    heappush(heap, (cost + more + distance(w), -cost - more, len(came), w, heading))
+            start = came[state] < 0
+            if state in ends and not start:
+                return _walk(came, state), cost
+            v, heading = state >> 2, state & 3
+            for k in ONWARD[heading] if start or v in runs else TURNING[heading]:
+                w = v + offsets[k]
+                entered = 4 * w + k
+                if entered in ends:
+                    reached = cost + 1 + ends[entered]
+                elif w in own or (start and w in runs):
+                    continue
+                else:
+                    reached = cost + price[entered]
+                if k != heading:
+                    reached += BEND
+                if reached < best.get(entered, below):
+                    y, x = divmod(w, wide)
+                    least = reached + far_x[x] + far_y[y] + LEAST[k][sign_x[x] + sign_y[y]]
+                    if least < below:
+                        pushed += 1
+                        best[entered], came[entered] = reached, state
+                        heappush(heap, (least, -reached, pushed, entered))
         return None
 
-    def _starts(self, net: Net, own: Mapping[Vertex, set[Direction]]) -> Iterable[tuple[Vertex, Direction, float]]:
-        if not own:
-            spot = self.spots[net.source]
-            for port in (net.port,) if net.port else spot.exits():
-                if port.at not in self.runs:
-                    yield port.at, port.heading, port.cost
-        for v, used in own.items():
-            if v in self.blocked or v in self.runs or self._crowded(v, used, own):
-                continue
-            for d in DIRECTIONS:
-                if d not in used:
-                    yield v, d, JOINT
-
-    def _crowded(self, v: Vertex, used: set[Direction], own: Mapping[Vertex, set[Direction]]) -> bool:
-        """Tell whether a fork has a crossing or another fork of the tree right beside it, which leaves it no room."""
-        beside = [(v[0] + d[0], v[1] + d[1]) for d in used]
-        return any(w in self.runs or len(own.get(w, ())) > 2 for w in beside)
-
-    def _moves(
-        self,
-        v: Vertex,
-        d: Direction,
-        own: Mapping[Vertex, set[Direction]],
-        targets: Mapping[Vertex, list[Port]],
-        start: bool,
-    ) -> Iterable[tuple[Vertex, Direction, float]]:
-        straight_only = start or v in self.runs
-        for heading in (d,) if straight_only else DIRECTIONS:
-            if heading == (-d[0], -d[1]):
-                continue
-            w = v[0] + heading[0], v[1] + heading[1]
-            bend = 0 if heading == d else BEND
-            ports = [p for p in targets.get(w, ()) if p.heading == heading]
-            if ports:
-                yield w, heading, 1 + bend + ports[0].cost
-                continue
-            if w in self.blocked or w in own or (start and w in self.runs):
-                continue
-            step = (v, heading)
-            if step not in self.costs:
-                self.costs[step] = self.step_cost(v, w)
-            cost = self.costs[step]
-            if cost is None:
-                continue
-            crossed = self._crossed(w, heading)
-            if crossed is not None:
-                yield w, heading, cost + bend + crossed
-
-    def _crossed(self, w: Vertex, heading: Direction) -> float | None:
-        """Return the cost of the nets crossed at a vertex, None where one runs along or bends."""
-        others = self.runs.get(w)
-        if not others:
-            return 0
-        across = {(heading[1], heading[0]), (-heading[1], -heading[0])}
-        if len(others) != 1:
+    def _goal(self, sink: Sink, own: Mapping[int, int]) -> Goal | None:
+        """Return where a path to a sink may end, None where every way in is taken."""
+        t = self.tolls
+        states: dict[int, int] = {}
+        for port in (sink.port,) if sink.port else t.spots[sink.spot].entries(sink.first):
+            if (v := t.number(port.at)) not in t.runs and v not in own:
+                states.setdefault(self._state(port), port.cost)
+        if not states:
             return None
-        ((net, used),) = others.items()
-        forks = any(len(self.runs.get((w[0] + d[0], w[1] + d[1]), {}).get(net, ())) > 2 for d in used)
-        return CROSSING if used == across and not forks else None
+        places = [divmod(state >> 2, t.wide) for state in states]
+        (low, high), (left, right) = ((min(of), max(of)) for of in zip(*places, strict=True))
+        return Goal(
+            states,
+            [max(left - x, 0, x - right) for x in range(t.wide)],
+            [max(low - y, 0, y - high) for y in range(t.tall)],
+            [3 * ((x < left) - (x > right) + 1) for x in range(t.wide)],
+            [(y < low) - (y > high) + 1 for y in range(t.tall)],
+        )
 
-    def put(self, tree: Tree) -> None:
-        """Mark where a tree runs."""
-        own: dict[Vertex, set[Direction]] = {}
-        for branch in tree.branches:
-            mark(own, branch.path)
+    def _state(self, port: Port) -> int:
+        return 4 * self.tolls.number(port.at) + HEADING[port.heading]
+
+    def _starts(self, net: Net, own: Mapping[int, int]) -> Iterator[tuple[int, float]]:
+        t = self.tolls
+        if not own:
+            for port in (net.port,) if net.port else t.spots[net.source].exits():
+                if t.number(port.at) not in t.runs:
+                    yield self._state(port), port.cost
         for v, used in own.items():
-            self.runs.setdefault(v, {})[tree.net.value] = used
+            if v not in t.blocked and v not in t.runs and not self._crowded(v, used, own):
+                yield from ((4 * v + k, JOINT) for k in EVERY if not used >> k & 1)
 
-    def take_up(self, tree: Tree) -> None:
-        """Forget where a tree runs."""
-        for v in [v for v, nets in self.runs.items() if nets.pop(tree.net.value, None) and not nets]:
-            del self.runs[v]
-
-
-def mark(own: dict[Vertex, set[Direction]], path: Sequence[Vertex]) -> None:
-    """Add a path to the directions in which a tree leaves each of its vertices."""
-    for v, w in pairwise(path):
-        d = w[0] - v[0], w[1] - v[1]
-        own.setdefault(v, set()).add(d)
-        own.setdefault(w, set()).add((-d[0], -d[1]))
+    def _crowded(self, v: int, used: int, own: Mapping[int, int]) -> bool:
+        """Tell whether a fork has a crossing or another fork of the tree right beside it, which leaves it no room."""
+        beside = [v + self.tolls.offsets[k] for k in EVERY if used >> k & 1]
+        return any(w in self.tolls.runs or forks(own.get(w, 0)) for w in beside)
 
 
-def _walk(
-    came: Mapping[tuple[Vertex, Direction], tuple[Vertex, Direction] | None], end: tuple[Vertex, Direction]
-) -> tuple[Vertex, ...]:
+def _walk(came: Mapping[int, int], state: int) -> list[int]:
+    """Return the vertices on the way to a state."""
     path = []
-    key: tuple[Vertex, Direction] | None = end
-    while key is not None:
-        path.append(key[0])
-        key = came[key]
-    return tuple(reversed(path))
-
-
-def _is_straight(tree: Tree) -> bool:
-    """Tell whether a tree is one straight line, which nothing can better."""
-    (x0, y0), (x1, y1) = tree.branches[0].path[0], tree.branches[0].path[-1]
-    return len(tree.branches) == 1 and (x0 == x1 or y0 == y1) and tree.cost < CROSSING
+    while state >= 0:
+        path.append(state >> 2)
+        state = came[state]
+    return path[::-1]
 
 
 def route(board: Field, spots: Mapping[str, Spot], nets: Sequence[Net]) -> dict[str, Tree]:
     """Return a tree for every net by its value; raises RoutingError where one finds no way."""
-    router = Router(board, spots)
+    tolls = Tolls(board, spots)
+    router = Router(tolls)
     trees: dict[str, Tree] = {}
 
     def span(net: Net) -> tuple[int, int]:
@@ -238,19 +187,20 @@ def route(board: Field, spots: Mapping[str, Spot], nets: Sequence[Net]) -> dict[
 
     ordered = sorted(nets, key=span)
     for net in ordered:
-        trees[net.value] = router.lay(net)
-        router.put(trees[net.value])
+        tree = router.lay(net)
+        if tree is None:
+            raise RoutingError(f"no way for {net.value}")
+        trees[net.value] = tree
+        tolls.put(tree)
     for _ in range(PASSES):
         changed = False
         for net in ordered:
             old = trees[net.value]
-            if _is_straight(old):
-                continue
-            router.take_up(old)
-            new = router.lay(net, both_ways=True)
-            if new.cost < old.cost - 1e-9:
+            tolls.take_up(old)
+            new = router.lay(net, both_ways=True, below=router.cost(old))
+            if new is not None:
                 trees[net.value], changed = new, True
-            router.put(trees[net.value])
+            tolls.put(trees[net.value])
         if not changed:
             break
     return trees

@@ -182,7 +182,7 @@ def _attempt(
     )
     items = legend(kinds_in(scene.nodes, replace(drawn, wires=scene.wires), LEGEND), x0, floor, max(x1, x0 + 520))
     crossings = sum(len(w.hops) for w in scene.wires)
-    return Attempt(replace(scene, legend=items), (len(missing), crossings, sum(t.cost for t in trees.values())))
+    return Attempt(replace(scene, legend=items), (len(missing), crossings, sum(t.length for t in trees.values())))
 
 
 def _is_named(graph: Graph, value: str) -> bool:
