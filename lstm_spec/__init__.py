@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from lstm_spec.spec.dimensions import DimensionError
     from lstm_spec.spec.elements import unit_view
     from lstm_spec.spec.inference import infer_dimensions
+    from lstm_spec.spec.layers import Layer, Network, layers
     from lstm_spec.spec.notations import NotationError
     from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
     from lstm_spec.spec.scalars import WriteError
+    from lstm_spec.spec.summary import summary
     from lstm_spec.spec.table import dimension_table
+    from lstm_spec.spec.unroll import recurrence, unroll
     from lstm_spec.targets.contract import Target, TargetError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
@@ -52,10 +55,13 @@ _HOMES = {
     "lstm_spec.spec.dimensions": ("DimensionError",),
     "lstm_spec.spec.elements": ("unit_view",),
     "lstm_spec.spec.inference": ("infer_dimensions",),
+    "lstm_spec.spec.layers": ("Layer", "Network", "layers"),
     "lstm_spec.spec.notations": ("NotationError",),
     "lstm_spec.spec.program": ("Equation", "Program", "ProgramError", "check_cell"),
     "lstm_spec.spec.scalars": ("WriteError",),
+    "lstm_spec.spec.summary": ("summary",),
     "lstm_spec.spec.table": ("dimension_table",),
+    "lstm_spec.spec.unroll": ("recurrence", "unroll"),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
@@ -69,8 +75,10 @@ __all__ = [
     "DimensionError",
     "DrawError",
     "Equation",
+    "Layer",
     "Layout",
     "LayoutError",
+    "Network",
     "NotationError",
     "OptionError",
     "Picture",
@@ -93,13 +101,17 @@ __all__ = [
     "forward_mode",
     "infer_dimensions",
     "jacobian",
+    "layers",
     "lstm",
     "proofs",
     "prove",
+    "recurrence",
     "run",
     "strategies",
+    "summary",
     "theorems",
     "unit_view",
+    "unroll",
     "verify",
     "write",
 ]
