@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lstm_spec.calculus.theorems import theorems
     from lstm_spec.compute.compile import compile_program, run
     from lstm_spec.compute.forced import error_bound
+    from lstm_spec.compute.runner import Runner, runner
     from lstm_spec.draw.picture import DrawError, Picture, draw
     from lstm_spec.spec.catalogue import cell, cells
     from lstm_spec.spec.cells import OptionError, lstm
@@ -49,6 +50,7 @@ _HOMES = {
     "lstm_spec.calculus.theorems": ("theorems",),
     "lstm_spec.compute.compile": ("compile_program", "run"),
     "lstm_spec.compute.forced": ("error_bound",),
+    "lstm_spec.compute.runner": ("Runner", "runner"),
     "lstm_spec.spec.catalogue": ("cell", "cells"),
     "lstm_spec.spec.cells": ("lstm", "OptionError"),
     "lstm_spec.spec.define": ("define_cell",),
@@ -84,6 +86,7 @@ __all__ = [
     "Picture",
     "Program",
     "ProgramError",
+    "Runner",
     "Target",
     "TargetError",
     "WriteError",
@@ -107,6 +110,7 @@ __all__ = [
     "prove",
     "recurrence",
     "run",
+    "runner",
     "strategies",
     "summary",
     "theorems",

@@ -79,6 +79,7 @@ REFUSED = [
     (lambda: layers(merge="mean"), "merge"),
     (lambda: layers(hidden=(0,)), "a size is a positive integer or a name such as m0, got 0"),
     (lambda: layers(count=2, residual=True, outputs="last"), "leave out residual on top"),
+    (lambda: layers(count=2, direction="go_backwards", past_length="zero"), "use reverse there"),
     (lambda: Network(name="empty", layers=()), "empty needs at least one layer"),
     (lambda: Layer(cell=held(ls.lstm())), "a layer reads one sequence, but lstm with lengths has 2 inputs"),
     (lambda: Network(name="x", layers=(Layer(cell=ls.lstm(), sizes={"q": 3}),)), "lstm has no size q; its sizes are"),

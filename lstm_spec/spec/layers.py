@@ -145,6 +145,10 @@ class Network:
             raise OptionError(
                 'outputs="last" takes final states, to which no input is added: leave out residual on top'
             )
+        if self.past_length is not None and any(layer.direction == "go_backwards" for layer in self.layers[:-1]):
+            raise OptionError(
+                "below another layer, going backwards puts what is past a length first: use reverse there"
+            )
         object.__setattr__(self, "n", sympify(self.n))
         self._check()
 
