@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lstm_spec.calculus.theorems import theorems
     from lstm_spec.compute.compile import compile_program, run
     from lstm_spec.compute.forced import error_bound
+    from lstm_spec.compute.runner import Runner, runner
     from lstm_spec.draw.picture import DrawError, Picture, draw
     from lstm_spec.spec.catalogue import cell, cells
     from lstm_spec.spec.cells import OptionError, lstm
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from lstm_spec.spec.dimensions import DimensionError
     from lstm_spec.spec.elements import unit_view
     from lstm_spec.spec.inference import infer_dimensions
+    from lstm_spec.spec.layers import Layer, Network, layers
     from lstm_spec.spec.notations import NotationError
     from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
     from lstm_spec.spec.scalars import WriteError
+    from lstm_spec.spec.summary import summary
     from lstm_spec.spec.table import dimension_table
+    from lstm_spec.spec.unroll import recurrence, unroll
     from lstm_spec.targets.contract import Target, TargetError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
@@ -46,16 +50,20 @@ _HOMES = {
     "lstm_spec.calculus.theorems": ("theorems",),
     "lstm_spec.compute.compile": ("compile_program", "run"),
     "lstm_spec.compute.forced": ("error_bound",),
+    "lstm_spec.compute.runner": ("Runner", "runner"),
     "lstm_spec.spec.catalogue": ("cell", "cells"),
     "lstm_spec.spec.cells": ("lstm", "OptionError"),
     "lstm_spec.spec.define": ("define_cell",),
     "lstm_spec.spec.dimensions": ("DimensionError",),
     "lstm_spec.spec.elements": ("unit_view",),
     "lstm_spec.spec.inference": ("infer_dimensions",),
+    "lstm_spec.spec.layers": ("Layer", "Network", "layers"),
     "lstm_spec.spec.notations": ("NotationError",),
     "lstm_spec.spec.program": ("Equation", "Program", "ProgramError", "check_cell"),
     "lstm_spec.spec.scalars": ("WriteError",),
+    "lstm_spec.spec.summary": ("summary",),
     "lstm_spec.spec.table": ("dimension_table",),
+    "lstm_spec.spec.unroll": ("recurrence", "unroll"),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
@@ -69,13 +77,16 @@ __all__ = [
     "DimensionError",
     "DrawError",
     "Equation",
+    "Layer",
     "Layout",
     "LayoutError",
+    "Network",
     "NotationError",
     "OptionError",
     "Picture",
     "Program",
     "ProgramError",
+    "Runner",
     "Target",
     "TargetError",
     "WriteError",
@@ -93,13 +104,18 @@ __all__ = [
     "forward_mode",
     "infer_dimensions",
     "jacobian",
+    "layers",
     "lstm",
     "proofs",
     "prove",
+    "recurrence",
     "run",
+    "runner",
     "strategies",
+    "summary",
     "theorems",
     "unit_view",
+    "unroll",
     "verify",
     "write",
 ]

@@ -137,6 +137,8 @@ def verify(
 @click.option("--list", "listing", is_flag=True, help="List the catalogue, a line each.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
 @click.option("--notation", default="design", show_default=True, help="Whose symbols: a name, or FILE.toml.")
+@click.option("--layers", type=click.IntRange(min=1), help="A network of so many layers, in place of one cell.")
+@click.option("--bidirectional", is_flag=True, help="A network whose layers run in both directions.")
 @click.option("--json", "json_file", metavar="FILE", help="Write it as JSON; - is stdout.")
 @_sentences
 def show(
@@ -147,23 +149,41 @@ def show(
     listing: bool,
     form: str,
     notation: str,
+    layers: int | None,
+    bidirectional: bool,
     json_file: str | None,
 ) -> None:
     """Show CELL: its equations, every dimension, its parameters, and what one unit reads.
 
-    CELL is a name of the catalogue or file.py:cell.
+    CELL is a name of the catalogue or file.py:cell. With --layers or --bidirectional, a network of it: the output shape
+    and the parameters of every layer.
 
     \b
     Example:
       lstm-spec show lstm -n 32 -m 70
     """
-    from lstm_spec.report.show import catalogue_lines, show_dict, show_markdown, show_text
+    from lstm_spec.report.show import (
+        catalogue_lines,
+        network_dict,
+        network_markdown,
+        network_text,
+        show_dict,
+        show_markdown,
+        show_text,
+    )
+    from lstm_spec.spec.layers import layers as make_layers
 
     if listing or cell is None:
         click.echo("\n".join(catalogue_lines()))
         return
     program = _cell(cell)
     sizes = {name: value for name, value in (("n", n), ("m", m), ("q", q)) if value is not None}
+    if layers is not None or bidirectional:
+        network = make_layers(program, count=layers, bidirectional=bidirectional)
+        _write_json(network_dict(network, sizes), json_file)
+        if json_file != "-":
+            click.echo((network_text if form == "text" else network_markdown)(network, sizes), nl=False)
+        return
     _write_json(show_dict(program, sizes), json_file)
     if json_file != "-":
         page = show_text if form == "text" else show_markdown

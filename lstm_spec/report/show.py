@@ -6,9 +6,12 @@ from typing import Any
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.elements import unit_view
+from lstm_spec.spec.layers import Network
 from lstm_spec.spec.notation import size_text, symbol_text
 from lstm_spec.spec.program import Program
+from lstm_spec.spec.summary import SUMMARY_HEADINGS, summary
 from lstm_spec.spec.table import HEADINGS, Row, dimension_table
+from lstm_spec.spec.unroll import recurrence
 from lstm_spec.write.write import write
 
 
@@ -29,11 +32,11 @@ def show_text(cell: Program, sizes: Mapping[str, int], *, notation: str = "desig
 def show_markdown(cell: Program, sizes: Mapping[str, int], *, notation: str = "design") -> str:
     """Return the page as Markdown, formulas in $-mathematics."""
     rows = dimension_table(cell, **sizes)
-    table = [HEADINGS, ("---",) * len(HEADINGS), *(row.cells for row in rows)]
+    table = _ruled([HEADINGS, *(row.cells for row in rows)])
     parts = [
         f"# {cell.name}\n\n{cell.source}".rstrip(),
         "## Equations\n\n" + write(cell, format="markdown", notation=notation).rstrip(),
-        "## Dimensions\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in table),
+        f"## Dimensions\n\n{table}",
         count_sentence(cell, sizes),
         "## One unit\n\n" + write(cell, format="markdown", notation=notation, level="unit").rstrip(),
         "\n".join(layer_sentences(cell, rows)),
@@ -66,6 +69,61 @@ def show_dict(cell: Program, sizes: Mapping[str, int]) -> dict[str, Any]:
         },
         "unit_reads": dict(unit_view(cell).reads),
     }
+
+
+def network_text(network: Network, sizes: Mapping[str, int]) -> str:
+    """Return the layers of a network as text: a table, every parameter with its shape, and the recurrence."""
+    rows = [SUMMARY_HEADINGS, *(row.cells for row in summary(network, **sizes))]
+    parts = [
+        _indented(network.name, _columns(rows)),
+        _indented(_dimension_heading(sizes), _columns(_parameter_rows(network, sizes))),
+        _indented("Recurrence; ' marks the step before", recurrence(network).splitlines()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def network_markdown(network: Network, sizes: Mapping[str, int]) -> str:
+    """Return the same as Markdown."""
+    tables: list[list[tuple[str, ...]]]
+    tables = [[SUMMARY_HEADINGS, *(row.cells for row in summary(network, **sizes))], _parameter_rows(network, sizes)]
+    layers, parameters = (_ruled(table) for table in tables)
+    parts = [f"# {network.name}", layers, "## Parameters", parameters]
+    return "\n\n".join([*parts, f"## Recurrence\n\n```text\n{recurrence(network)}\n```"]) + "\n"
+
+
+def network_dict(network: Network, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the same as JSON takes it; a size or a count without a number is text."""
+    return {
+        "network": network.name,
+        "sizes": dict(sizes),
+        "layers": [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "output": [_plain(side) for side in row.output],
+                "parameters": _plain(row.parameters),
+            }
+            for row in summary(network, **sizes)
+        ],
+        "dimensions": {name: [_plain(s) for s in shape] for name, shape in network.dimensions(**sizes).items()},
+        "states": {kind: list(names) for kind, names in network.stacks.items()},
+        "recurrence": recurrence(network).splitlines(),
+    }
+
+
+def _ruled(table: Sequence[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    rows = [table[0], ("---",) * len(table[0]), *table[1:]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _parameter_rows(network: Network, sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
+    shapes = network.dimensions(**sizes)
+    return [("parameter", "shape"), *((name, "×".join(size_text(s) for s in shape)) for name, shape in shapes.items())]
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | str) else size_text(value)
 
 
 def catalogue_lines() -> list[str]:

@@ -1,7 +1,8 @@
 """What the name of a symbol is made of, and how sizes and shapes are written.
 
 A Python name says what it is made of: ``h_prev`` is h one step earlier, ``c_tilde`` is c̃, ``dW_f`` is the adjoint of
-W_f, ``d2h`` that of second order, ``d2dh`` the second-order adjoint of δh, ``h_dot`` the tangent of h.
+W_f, ``d2h`` that of second order, ``d2dh`` the second-order adjoint of δh, ``h_dot`` the tangent of h. In a network,
+``l1r.W_f`` belongs to layer 1 in reverse direction.
 """
 
 import re
@@ -18,7 +19,7 @@ SIZES = ("n", "m", "q")
 
 _NAME = re.compile(
     # Only single letters, such as bR and gR too, and Greek ones have an adjoint: delta is no adjoint of elta.
-    rf"(?P<adjoint>(?:d\d?)+(?=(?:[A-Za-z]R?|{'|'.join(GREEK)})(?:_|\d|$)))?(?P<base>[A-Za-z]+?)(?P<index>\d+)?(?P<tilde>_tilde)?"
+    rf"(?P<adjoint>(?:d\d?)+(?=(?:[A-Za-z]R?|{'|'.join(GREEK)})(?:_|\d|$)))?(?:(?P<layer>l\d+r?)\.)?(?P<base>[A-Za-z]+?)(?P<index>\d+)?(?P<tilde>_tilde)?"
     r"(?:_(?P<subscript>(?!prev$|next$|dot$|dot_(?:prev|next)$)\w+?))?(?P<dot>_dot)?(?P<time>_prev|_next)?"
 )
 
@@ -29,7 +30,8 @@ class Name:
 
     adjoint: 0 for a value, 1 for ∂loss/∂value, 2 for second order; base and subscript: the letters; tilde: a candidate;
     time: −1, 0 or 1 for the step before, this step, the step after; inner: the orders of the adjoint of which it is the
-    adjoint, as (1,) for d2dh; dot: a tangent; stem: the name of the value, without adjoint, dot and time.
+    adjoint, as (1,) for d2dh; dot: a tangent; stem: the name of the value, without adjoint, layer, dot and time; layer:
+    of a network, with its direction.
     """
 
     adjoint: int
@@ -40,6 +42,7 @@ class Name:
     inner: tuple[int, ...] = ()
     dot: bool = False
     stem: str = field(default="", repr=False)
+    layer: str = field(default="", repr=False)
 
 
 @lru_cache(maxsize=1024)
@@ -61,8 +64,8 @@ def parse_name(name: str) -> Name:
     time = {"_prev": -1, None: 0, "_next": 1}[match["time"]]
     subscript = " ".join(part for part in (match["index"], match["subscript"]) if part)
     tilde, dot = match["tilde"] is not None, match["dot"] is not None
-    stem = name[len(prefix) : len(name) - len(tail)]
-    return Name(order, match["base"], subscript, tilde, time, tuple(inner), dot, stem)
+    stem = name[len(prefix) : len(name) - len(tail)].rpartition(".")[2]
+    return Name(order, match["base"], subscript, tilde, time, tuple(inner), dot, stem, match["layer"] or "")
 
 
 def size_text(size: Any) -> str:

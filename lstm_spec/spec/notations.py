@@ -59,7 +59,8 @@ class Notation:
             if own in self.symbols:
                 written, adjoints = parse_symbol(self.symbols[own]), adjoints[:position]
                 break
-        return replace(written, adjoints=tuple(adjoints), dot=parts.dot)
+        above = (*written.superscript, *filter(None, [parts.layer]))
+        return replace(written, superscript=above, adjoints=tuple(adjoints), dot=parts.dot)
 
     def _value(self, parts: Name, among: Collection[str]) -> Symbol:
         for pattern, written in self._candidates(parts):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from sympy import Eq, Expr, MatrixExpr, MatrixSymbol, Number, Symbol
+from sympy import Eq, Expr, MatrixExpr, MatrixSymbol, Number, Symbol, sympify
 
 from lstm_spec.spec.dimensions import Shape, Side, check_equation, walk
 from lstm_spec.spec.notation import SIZES, shape_text, symbol_text, text
@@ -122,9 +122,7 @@ class Program:
     @cached_property
     def sizes(self) -> tuple[Symbol, ...]:
         """The symbols of the sizes that shapes are made of: n, m, q, then others by name."""
-        found = {s for symbol in self.symbols.values() for side in symbol.shape for s in side.free_symbols}
-        order = {name: position for position, name in enumerate(SIZES)}
-        return tuple(sorted(found, key=lambda s: (order.get(s.name, len(order)), s.name)))
+        return sizes_in(symbol.shape for symbol in self.symbols.values())
 
     @cached_property
     def shared(self) -> frozenset[str]:
@@ -195,23 +193,40 @@ class Program:
         28840
         """
         values = self.check_sizes(sizes)
-        total = sum((p.shape[0] * p.shape[1] for p in self.parameters), start=Number(0)).subs(values)
-        return int(total) if total.is_number else total.factor()
+        return total_entries((p.shape for p in self.parameters), values)
 
     def check_sizes(self, sizes: Mapping[str, Any]) -> dict[Symbol, int]:
         """Return the sizes by symbol; raises ProgramError for one that is unknown or no positive integer."""
-        known = {s.name: s for s in self.sizes}
-        for name, value in sizes.items():
-            if name not in known:
-                raise ProgramError(f"{self.name} has no size {name}; its sizes are {', '.join(known)}")
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ProgramError(f"size {name} must be a positive integer, got {value!r}")
-        return {known[name]: value for name, value in sizes.items()}
+        return checked_sizes(self.name, self.sizes, sizes)
 
     def with_equation(self, name: str, expression: MatrixExpr) -> "Program":
         """Return the Program with one equation rewritten, as mutants and hypotheses are made."""
         changed = replace(self[name], expression=expression)
         return replace(self, definitions=tuple(changed if d.name == name else d for d in self.definitions))
+
+
+def sizes_in(shapes: Iterable[Shape]) -> tuple[Symbol, ...]:
+    """Return the symbols of the sizes in shapes: n, m, q, then others by name."""
+    found = {s for shape in shapes for side in shape for s in sympify(side).free_symbols}
+    order = {name: position for position, name in enumerate(SIZES)}
+    return tuple(sorted(found, key=lambda s: (order.get(s.name, len(order)), s.name)))
+
+
+def checked_sizes(owner: str, known: Iterable[Symbol], sizes: Mapping[str, Any]) -> dict[Symbol, int]:
+    """Return sizes by symbol; raises ProgramError for one that the owner has not, or that is no positive integer."""
+    by_name = {s.name: s for s in known}
+    for name, value in sizes.items():
+        if name not in by_name:
+            raise ProgramError(f"{owner} has no size {name}; its sizes are {', '.join(by_name)}")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ProgramError(f"size {name} must be a positive integer, got {value!r}")
+    return {by_name[name]: value for name, value in sizes.items()}
+
+
+def total_entries(shapes: Iterable[Shape], values: Mapping[Symbol, int]) -> Any:
+    """Return how many numbers arrays of these shapes hold, symbolic where a size has no value."""
+    total = sum((rows * columns for rows, columns in shapes), start=Number(0)).subs(values)
+    return int(total) if total.is_number else total.factor()
 
 
 def evaluate_shape(shape: Shape, values: Mapping[Symbol, int]) -> tuple[Any, Any]:

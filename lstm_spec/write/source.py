@@ -73,34 +73,41 @@ def source(program: Program, *, dialect: Dialect = NUMPY, returns: tuple[str, ..
     """
     lines = [_assignment(program, d, dialect) for d in program.definitions]
     lines_of_step = [
-        *(f'{p.name} = params["{p.name}"]' for p in program.parameters),
+        *(f'{_local(p.name)} = params["{p.name}"]' for p in program.parameters),
         *_sizes_in_use(program, lines),
         *(f"{symbol} = {float(value)!r}" for symbol, value in program.constants),
         *lines,
-        f"return {', '.join(returns or program.outputs)}",
+        f"return {', '.join(map(_local, returns or program.outputs))}",
     ]
-    given = [s.name for s in program.leaves if s not in program.parameters]
+    given = [_local(s.name) for s in program.leaves if s not in program.parameters]
     function = "\n".join([f"def step({', '.join(['params', *given])}):", *(f"    {line}" for line in lines_of_step)])
     helpers = [text for name, text in dialect.helpers.items() if any(f"{name}(" in line for line in lines)]
     return "\n\n\n".join([dialect.header, *(h.rstrip("\n") for h in helpers), function]) + "\n"
 
 
+def _local(name: str) -> str:
+    """Return the variable for a name: that of a network has its layer before a dot, l0.W_f."""
+    return name.replace(".", "_")
+
+
 def _assignment(program: Program, d: Equation, dialect: Dialect) -> str:
     if isinstance(d.expression, OneMatrix | ZeroMatrix):
-        return f"{d.name} = {_filled(program, d, dialect)}"
+        return f"{_local(d.name)} = {_filled(program, d, dialect)}"
     context = _Context(program, dialect, d.shared and bool(names_in(d.expression) - program.shared))
     try:
         code, _ = _write(d.expression, context)
     except SourceError as error:
         raise SourceError(f"{error}, in {d}") from None
     is_column = d.expression.shape[1] == 1
-    return f"{d.name} = {dialect.total.format(code) if context.summed and is_column else code}"
+    return f"{_local(d.name)} = {dialect.total.format(code) if context.summed and is_column else code}"
 
 
 def _filled(program: Program, d: Equation, dialect: Dialect) -> str:
     """Write a constant as an array in the shape and dtype of something given, or as a number if nothing is like it."""
     number = "1" if isinstance(d.expression, OneMatrix) else "0"
-    alike = [s.name for s in program.leaves if s.shape == d.symbol.shape and (s in program.parameters) == d.shared]
+    alike = [
+        _local(s.name) for s in program.leaves if s.shape == d.symbol.shape and (s in program.parameters) == d.shared
+    ]
     return dialect.full_like.format(alike[0], number) if alike else number
 
 
@@ -112,7 +119,7 @@ def _sizes_in_use(program: Program, lines: list[str]) -> list[str]:
         for axis, side in enumerate(symbol.shape):
             if side.is_Symbol and side.name in words and side.name not in found:
                 position = axis if symbol.name in program.shared else -1
-                found[side.name] = f"{side.name} = {symbol.name}.shape[{position}]"
+                found[side.name] = f"{side.name} = {_local(symbol.name)}.shape[{position}]"
     return list(found.values())
 
 
@@ -133,7 +140,7 @@ def _wrapped(e: Any, context: _Context, strength: int) -> str:
 
 
 def _symbol(e: MatrixSymbol, context: _Context) -> Piece:
-    return e.name, ATOM
+    return _local(e.name), ATOM
 
 
 def _sum(e: MatAdd, context: _Context) -> Piece:
