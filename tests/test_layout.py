@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_spec.targets.layout import Layout
@@ -117,10 +117,8 @@ def pairs(draw):
 
 
 seeds = st.integers(0, 2**32 - 1)
-laws = settings(deadline=None)
 
 
-@laws
 @given(pairs(), seeds, st.sampled_from([np.float16, np.float32, np.float64]))
 def test_unpack_is_the_inverse_of_pack(pair, seed, dtype):
     shapes, options, third = pair
@@ -138,7 +136,6 @@ def test_unpack_is_the_inverse_of_pack(pair, seed, dtype):
     assert equal(unpacked, params)
 
 
-@laws
 @given(pairs(), seeds)
 def test_pack_is_the_inverse_of_unpack_when_the_biases_are_as_many(pair, seed):
     shapes, options, third = pair
@@ -149,7 +146,6 @@ def test_pack_is_the_inverse_of_unpack_when_the_biases_are_as_many(pair, seed):
     assert equal(again, packed)
 
 
-@laws
 @given(pairs(), seeds)
 def test_unpacked_gradients_are_the_transpose_of_packing(pair, seed):
     shapes, options, third = pair
@@ -162,7 +158,6 @@ def test_unpacked_gradients_are_the_transpose_of_packing(pair, seed):
     assert dot(third.unpack_gradients(gradients, shapes, concat=concat), step) == dot(gradients, change)
 
 
-@laws
 @given(pairs(), seeds)
 def test_packed_gradients_are_the_transpose_of_unpacking(pair, seed):
     shapes, options, third = pair
@@ -175,7 +170,6 @@ def test_packed_gradients_are_the_transpose_of_unpacking(pair, seed):
     assert dot(third.pack_gradients(gradients, concat=concat), step) == dot(gradients, change)
 
 
-@laws
 @given(pairs(), seeds)
 def test_gradients_make_the_round_trip(pair, seed):
     shapes, options, third = pair
@@ -184,7 +178,6 @@ def test_gradients_make_the_round_trip(pair, seed):
     assert equal(third.unpack_gradients(packed, shapes, concat=options["concat"]), gradients)
 
 
-@laws
 @given(st.sampled_from(AXES), st.sampled_from([None, "hc", "ch"]), st.integers(1, 3), st.integers(1, 3))
 def test_sequence_and_states_make_the_round_trip(axes, states, T, B):
     third = Layout(axes=axes, states=states)
@@ -393,7 +386,6 @@ def test_gradients_arrive_from_autograd():
 # Layouts as files.
 
 
-@laws
 @given(cells().flatmap(lambda drawn: layouts_for(drawn[1])), st.sampled_from([1.0, -0.1, 1e-300]))
 def test_a_layout_survives_its_file(tmp_path_factory, third, offset):
     path = tmp_path_factory.mktemp("layout") / "third.toml"
