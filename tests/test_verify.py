@@ -10,11 +10,13 @@ import lstm_spec as ls
 from lstm_spec.compute.accuracy import AccuracyError
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.functions import sigmoid
+from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.operators import add, apply, matmul, matrix, size, vector
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.packing import LayoutError
 from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.checks import CHECKS
+from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.fit import UsageError
 from tests import faulty
 
@@ -276,3 +278,58 @@ def test_a_seeded_case_is_always_the_same():
 def test_assert_conforms_says_what_is_wrong():
     with pytest.raises(AssertionError, match=r"DISCREPANCY sigmoid_candidate against lstm, .* step: c at row 0"):
         ls.assert_conforms(faulty.sigmoid_candidate)
+
+
+@pytest.mark.parametrize(
+    ("fault", "dtype", "seed"),
+    [
+        (faulty.nan_for_large, "float64", 1),
+        (faulty.weight_slightly_off, "float32", 1),
+        (faulty.nan_for_large, "float32", 2),
+        (faulty.input_changed, "float64", 3),
+        (faulty.rows_mixed, "float64", 0),
+    ],
+    ids=str,
+)
+def test_units_and_rows_that_do_not_matter_are_left_out(fault, dtype, seed):
+    """Seeds with which Hypothesis alone leaves four units, or a row between two that are mixed."""
+    case = quick(fault, dtypes=(dtype,), seed=seed).finding.case
+    assert max(*case.x.shape, case.states[0].shape[-1]) <= 2
+
+
+def test_a_fault_of_large_cases_only_is_shown_by_the_smallest_of_them():
+    def forward(params, x, h0, c0):
+        y, h, c = faulty.correct(params, x, h0, c0)
+        return (y + 1e-3, h, c) if len(x) >= 6 and h0.shape[-1] >= 5 else (y, h, c)
+
+    report = quick(forward)
+    assert next(c.id for c in report.checks if c.status == "discrepancy") == "sequence"
+    case = report.finding.case
+    assert (case.T, case.B, case.x.shape[-1], case.states[0].shape[-1]) == (6, 1, 1, 5)
+    assert not any(np.any(array) for array in case.arrays)
+
+
+@pytest.mark.parametrize("name", ["lstm", "peephole", "cifg", "gru"])
+def test_every_cut_is_a_valid_case_with_less_in_it(name):
+    cell = ls.cell(name)
+    options = {"T": 3, "B": 3, "regime": "usual", "seed": 1, "gradients": True}
+    case = seeded_case(cell, "float32", sizes={s.name: 3 for s in cell.sizes}, **options)
+    for less in cuts(cell, case):
+        assert less.simplicity < case.simplicity or less.seed == case.seed
+        assert infer_dimensions(cell, {k: p.shape for k, p in less.params.items()} | {"x": less.x.shape})
+        assert {a.dtype for a in less.arrays} == {np.dtype("float32")}
+        assert [s.shape for s in less.states] == [d.shape for d in less.cotangents[1:]]
+    kept = [less.params for less in cuts(cell, case, fixed=True)]
+    assert kept
+    assert all(params[k] is case.params[k] for params in kept for k in params)
+
+
+def test_a_unit_is_left_out_of_everything_that_has_it():
+    """What the rest computes is what it computed before, since the unit's weights to the others were zero."""
+    cell = ls.lstm()
+    case = seeded_case(cell, "float64", sizes={"n": 2, "m": 3}, T=3, B=2, regime="usual", seed=4)
+    for name in ("W_f", "W_i", "W_c", "W_o"):
+        case.params[name][[0, 2], 2 + 1] = 0
+    before = faulty.correct(case.params, case.x, *case.states)[0][..., [0, 2]]
+    narrow = [c for c in cuts(cell, case) if c.states[0].shape[-1] == 2]
+    assert any(np.allclose(faulty.correct(c.params, c.x, *c.states)[0], before, rtol=1e-12) for c in narrow)

@@ -6,7 +6,7 @@ special values, so that a counterexample shrinks to one or two simple numbers. *
 in low precision and hide what it loses.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.program import Program, evaluate_shape
 
 Array = NDArray[Any]
+Index = slice | Array
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Case:
         digits = sum(len(f"{abs(v):g}") for v in numbers[numbers != 0][:200])
         return sizes, float(np.count_nonzero(numbers)), digits, float(np.abs(numbers).sum())
 
-    def part(self, steps: slice, rows: slice = slice(None), states: tuple[Array, ...] | None = None) -> "Case":
+    def part(self, steps: Index, rows: Index = slice(None), states: tuple[Array, ...] | None = None) -> "Case":
         """Return the case with some steps and rows only, from given states or its own."""
         own = self.states if states is None else states
         cotangents = tuple(d[steps, rows] if d.ndim == 3 else d[rows] for d in self.cotangents)
@@ -84,15 +85,6 @@ class Case:
         return replace(
             self, cotangents=tuple(d if keep else 0 * d for d, keep in zip(self.cotangents, kept, strict=True))
         )
-
-    def cuts(self) -> Iterator["Case"]:
-        """Yield the case with a single row, with one row less, and with its first or its last step left out."""
-        if self.B > 1:
-            yield from (self.part(slice(None), slice(row, row + 1)) for row in range(min(self.B, 8)))
-        if self.B > 2:
-            yield from (self.part(slice(None), rows) for rows in (slice(0, -1), slice(1, None)))
-        if self.T > 1:
-            yield from (self.part(steps) for steps in (slice(0, -1), slice(1, None)))
 
 
 def _by_simplicity(value: float) -> tuple[int, float, bool]:

@@ -13,6 +13,7 @@ from lstm_spec.targets.contract import Target
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Case, seeded_cases, small_cases
 from lstm_spec.verify.checks import CHECKS, Check, Subject, examine
+from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
 from lstm_spec.verify.search import Outcome, Tally, search
 from lstm_spec.verify.verdict import (
@@ -204,8 +205,13 @@ class _Runner:
                     cases=cases,
                     seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
                     tick=lambda: self._tick(f"{check.id} {dtype}"),
-                    least=(check.least_steps, check.least_rows),
+                    smaller=lambda case: self._smaller(check, case),
                 )
+
+    def _smaller(self, check: Check, case: Case) -> Iterator[Case]:
+        for less in cuts(self.subject.cell, case, fixed=self.subject.target.weights is not None):
+            if check.least_steps <= less.T and check.least_rows <= less.B:
+                yield less
 
     def _examine(self, check: Check, case: Case, contract: Accuracy) -> Outcome:
         return examine(check, self.subject, case, contract)

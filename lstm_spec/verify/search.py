@@ -1,7 +1,7 @@
 """Looking for a case that a target gets wrong, and for the simplest such case."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, Deviation
 
 SHRINKING_CALLS = 1000
-"""After how many cases beyond the first failure the search for a simpler one ends."""
+"""After how many cases beyond the first failure the search for a simpler one ends, and then that for a smaller one."""
 
 SHRINKING_SECONDS = 20.0
 """After how long it ends in any event; only slow targets get there, and only their counterexample is less simple."""
@@ -85,13 +85,13 @@ def search(
     cases: int,
     seed: int,
     tick: Callable[[], None],
-    least: tuple[int, int] = (1, 1),
+    smaller: Callable[[Case], Iterator[Case]],
 ) -> None:
     """Examine drawn cases until one fails or ``cases`` are done, then look for a simpler failing one.
 
     strategy: of cases; examine: says what one case gave; tally: filled as it goes, so that an interrupted search leaves
-    what it knows; tick: called for every case before the first failure; least: the fewest steps and rows of a case. The
-    same seed draws the same cases.
+    what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it.
+    The same seed draws the same cases.
     """
     after = 0
 
@@ -128,15 +128,19 @@ def search(
         if tally.simplest is None:
             raise
     if tally.simplest is not None:
-        _cut(tally.simplest.case, examine, tally, least)
+        _cut(tally, examine, smaller)
 
 
-def _cut(case: Case, examine: Callable[[Case], Outcome], tally: Tally, least: tuple[int, int]) -> None:
-    """Leave out rows and steps as long as the rest still fails: Hypothesis cannot, as every number would move."""
-    for smaller in case.cuts():
-        if least[0] > smaller.T or least[1] > smaller.B:
-            continue
-        outcome = examine(smaller)
-        if outcome.finding is not None:
-            tally.add(outcome)
-            return _cut(smaller, examine, tally, least)
+def _cut(tally: Tally, examine: Callable[[Case], Outcome], smaller: Callable[[Case], Iterator[Case]]) -> None:
+    """Leave out of the simplest failing case whatever can be, as long as the rest still fails."""
+    left = iter(range(SHRINKING_CALLS))
+    case = None
+    while tally.simplest is not None and tally.simplest.case is not case:
+        case = tally.simplest.case
+        for less in smaller(case):
+            if next(left, None) is None or time.monotonic() - tally.first_failure > SHRINKING_SECONDS:
+                return
+            outcome = examine(less)
+            if outcome.finding is not None and less.simplicity < case.simplicity:
+                tally.add(outcome)
+                break
