@@ -3,7 +3,7 @@
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.program import Program, check_cell
 from lstm_spec.targets.contract import TargetError
-from lstm_spec.targets.modules import failing_as, find_attribute
+from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
 
 
 def find_cell(name: str) -> Program:
@@ -20,5 +20,5 @@ def find_cell(name: str) -> Program:
         with failing_as(f"{name} cannot be called without arguments: "):
             value = value()
     if not isinstance(value, Program):
-        raise TargetError(f"{name} is a {type(value).__name__}, not a Program such as lstm_spec.lstm() makes")
+        raise TargetError(f"{name} is {kind_of(value)}, not a Program such as lstm_spec.lstm() makes")
     return check_cell(value)

@@ -84,3 +84,9 @@ def _file_module(place: str) -> ModuleType:
     with failing_as(f"importing {place} failed with "):
         loader(module)
     return module
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, with its article."""
+    article = "an" if type(value).__name__[0] in "aeiou" else "a"
+    return "None" if value is None else f"{article} {type(value).__name__}"

@@ -14,7 +14,7 @@ from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
-from lstm_spec.targets.modules import failing_as, find_attribute
+from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
 from lstm_spec.targets.packing import LayoutError
 
 BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -63,7 +63,9 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None)
     said = _Said(name, owner)
     forward = said.of("forward", owner)
     if not callable(forward):
-        raise TargetError(f"{name} is {_kind(value)}, neither callable nor an object with a forward method")
+        if forward is owner:
+            raise TargetError(f"{name} is {kind_of(value)}, neither callable nor an object with a forward method")
+        raise TargetError(f"{name}.forward is {kind_of(forward)}, not callable")
     arrays = _arrays(said)
     return Target(
         name=name,
@@ -102,7 +104,7 @@ class _Said:
         """Return a function that may be left out."""
         value = self.of(key, None)
         if value is not None and not callable(value):
-            raise TargetError(f"{self.name}.{key} is {_kind(value)}, not callable; {remedy}")
+            raise TargetError(f"{self.name}.{key} is {kind_of(value)}, not callable; {remedy}")
         return value
 
 
@@ -111,11 +113,6 @@ def _instance(value: type, name: str) -> Any:
         raise TargetError(f"{name} is a class without a forward method; give an instance, a function or such a class")
     with failing_as(f"{name} is a class that cannot be made without arguments (", "); give an instance"):
         return value()
-
-
-def _kind(value: Any) -> str:
-    article = "an" if type(value).__name__[0] in "aeiou" else "a"
-    return "None" if value is None else f"{article} {type(value).__name__}"
 
 
 def _layout(given: Any, name: str) -> Layout:
