@@ -3,13 +3,17 @@
 After one full call of an implementation, the reference takes at step t the state that the implementation itself
 returned for step t−1. A state that is returned at every step is then exact by definition, and no error is multiplied by
 the recurrent weights; states that are not returned (the cell state) stay in the reference, where the error of c is only
-multiplied by the forget gate. The backward pass runs on the same forward values, its adjoints carried in the reference.
+multiplied by the forget gate. The backward pass runs on the same forward values, its adjoints carried in the reference;
+where an implementation shows the adjoints of its pre-activations, those are taken from it in the same way.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
+from sympy import MatrixSymbol
 
 from lstm_spec.calculus.adjoint import adjoint_symbol, backward
 from lstm_spec.compute.accuracy import Accuracy, accuracy
@@ -33,10 +37,16 @@ def forward_stages(cell: Program) -> Stages:
 
 
 @lru_cache(maxsize=256)
-def _backward_stages(cell: Program) -> Stages:
+def _backward_stages(cell: Program, shown: frozenset[str]) -> Stages:
+    """Split the backward pass; adjoints that are shown are given, and what the equations say goes by another name."""
     program = backward(cell)
     carried = [(arriving.name, leaving.name) for arriving, leaving in program.carried]
-    return split(program.derived, carried, program.shared)
+    equations = [replace(d, symbol=_own(d.symbol)) if d.name in shown else d for d in program.derived]
+    return split(equations, carried, program.shared)
+
+
+def _own(symbol: MatrixSymbol) -> MatrixSymbol:
+    return MatrixSymbol(f"{symbol.name}_own", *symbol.shape)
 
 
 def error_bound(
@@ -93,24 +103,43 @@ def backward_bounds(
     dy: Array,
     dstates: tuple[Array, ...],
     contract: Accuracy,
+    *,
+    shown: Mapping[str, Array] = MappingProxyType({}),
 ) -> dict[str, Bounded]:
     """Return the gradients that a correct implementation may return, by the names of what they belong to.
 
-    params, x, states, y: as for ``error_bound``; dy: (T, B, m), the cotangent of y; dstates: those of the final states.
-    Returns the bounds for every parameter by its name, for "x" and for every initial state ("h0", "c0", …). Raises
-    AccuracyError for an operator or function without an error rule.
+    params, x, states, y: as for ``error_bound``; dy: (T, B, m), the cotangent of y; dstates: those of the final states;
+    shown: adjoints (T, B, m) of computed values by name, such as "da_f", as the implementation itself used them.
+    Returns the bounds for every parameter by its name, for "x", for every initial state ("h0", "c0", …), and for what
+    is shown. Raises AccuracyError for an operator or function without an error rule.
     """
     T, B, _ = x.shape
-    stages = _backward_stages(cell)
+    stages = _backward_stages(cell, frozenset(shown))
     with np.errstate(all="ignore"):
         known = _forward(cell, params, x, states, y, contract)
         known.values["dy"] = as_rows(dy)
+        known.values.update({name: _seen(as_rows(adjoint), contract) for name, adjoint in shown.items()})
         arriving = [Bounded(np.asarray(d, np.float64)) for d in dstates]
         initial = run_stages(stages, known, arriving, (T, B), contract, reverse=True)
     gradients = {p.name: known.values[adjoint_symbol(cell, p).name] for p in cell.parameters}
     gradients["x"] = by_step(known.values[adjoint_symbol(cell, cell.inputs[0]).name], T, B)
     gradients |= {f"{name}0": bound for name, bound in zip(cell.states, initial, strict=True)}
-    return _outward(gradients)
+    own = {name: by_step(known.values[f"{name}_own"], T, B) for name in shown}
+    return _outward({**gradients, **_all_or_none(own)})
+
+
+def _all_or_none(shown: Mapping[str, Bounded]) -> dict[str, Bounded]:
+    """Give up on all that a row shows at a step where one of it may overflow: 0·∞ would hide the others."""
+    if not shown:
+        return {}
+    finite = np.logical_and.reduce([np.isfinite(b.errors).all(axis=-1, keepdims=True) for b in shown.values()])
+    return {name: Bounded(b.value, np.where(finite, b.errors, np.inf)) for name, b in shown.items()}
+
+
+def _seen(given: Bounded, contract: Accuracy) -> Bounded:
+    """Return a value as an implementation showed it: flushed if it was subnormal, and unknown if it is no number."""
+    finite = np.isfinite(given.value)
+    return Bounded(np.where(finite, given.value, 0), np.where(finite, contract.tiny, np.inf))
 
 
 def _forward(

@@ -54,8 +54,11 @@ class Subject:
     def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
         """Hold gradients against the backward pass of the specification, on the h that backward ran on."""
         dy, *dstates = case.cotangents
-        allowed = backward_bounds(self.cell, case.params, case.x, case.states, outputs.y, dy, tuple(dstates), contract)
-        return compare(gradients.values, allowed, contract)
+        shown = {adjoint: gradients.values["x"][..., features] for adjoint, features in case.exposed.items()}
+        allowed = backward_bounds(
+            self.cell, case.params, case.x, case.states, outputs.y, dy, tuple(dstates), contract, shown=shown
+        )
+        return compare({**gradients.values, **shown}, allowed, contract)
 
 
 Examination = Callable[[Subject, Case, Accuracy], Outcome]
