@@ -126,7 +126,7 @@ class _Sweep:
         self.values = Values.of(program)
         self.shared = set(program.shared)
         self.moving = _moving(program)
-        self.reached = _reached(program, {a.value for a in incoming})
+        self.reached = ancestors(program, {a.value for a in incoming})
         self.position = {d.name: k for k, d in enumerate(program.definitions)}
         self.contributions: dict[str, list[tuple[tuple[int, int], Any]]] = {}
         for k, arrival in enumerate(incoming):
@@ -201,8 +201,8 @@ def dependents(program: Program, name: str) -> set[str]:
     return names - {name}
 
 
-def _reached(program: Program, outputs: set[str]) -> set[str]:
-    """Return the names of the values that some output depends on."""
+def ancestors(program: Program, outputs: set[str]) -> set[str]:
+    """Return the names of the values that some output depends on, the outputs among them."""
     names = set(outputs)
     for d in reversed(program.definitions):
         if d.name in names:

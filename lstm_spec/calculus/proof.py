@@ -1,78 +1,38 @@
 """Proofs that the formulas of a backward pass are the derivatives of the definition, for all sizes.
 
-A formula, written out at entry [p, q], is compared with SymPy's own derivative of the index-level definition: scalar
-functions of indices with explicit sums, where no rule for a matrix operator takes part. The sizes stay symbols. What
-arrives from outside the step is arbitrary, so by the chain rule and induction over the steps, last to first, a formula
-that holds for one step holds through time; sums over rows and steps are those of the loss.
+A formula, written out at entry [p, q], is compared with the chain rule over the equations, in which SymPy
+differentiates each definition at index level: scalars with indices and explicit sums, where no rule for a matrix
+operator takes part. The sizes stay symbols. What arrives from outside the step is arbitrary, so by induction over the
+steps, last to first, a formula that holds for one step holds through time; sums over rows and steps are those of the
+loss.
 """
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
-from typing import Any
+from itertools import chain
 
-from sympy import BlockMatrix, Integer, Lambda, MatrixSymbol, Symbol, preorder_traversal
-from sympy.matrices.expressions.slice import MatrixSlice
+from sympy import Lambda, MatrixSymbol
 
 from lstm_spec.calculus.adjoint import adjoint_symbol, arrivals, backward
-from lstm_spec.calculus.collapse import normal
+from lstm_spec.calculus.chain import Chain
 from lstm_spec.calculus.explicit import explicit_proofs
 from lstm_spec.calculus.identities import slope_proofs
-from lstm_spec.calculus.indices import Ranges
-from lstm_spec.calculus.scalars import Definition, Inlined, at, given, unfolded
 from lstm_spec.calculus.statement import Proof, Status
-from lstm_spec.calculus.witness import Point, Witness, as_lists, differing, evaluate, random_point, true_derivative
+from lstm_spec.calculus.witness import (
+    Point,
+    Witness,
+    as_lists,
+    differing,
+    evaluate,
+    exact_constants,
+    random_point,
+    true_derivative,
+)
 from lstm_spec.spec.notation import symbol_text, text
-from lstm_spec.spec.operators import Elementwise, parts_of
+from lstm_spec.spec.operators import Elementwise
 from lstm_spec.spec.program import Equation, Program, ProgramError
 
-_P, _Q = (Symbol(name, integer=True, nonnegative=True) for name in ("p_", "q_"))
 _SEED = 20250
-
-
-@dataclass(frozen=True)
-class _Case:
-    """An entry [row, column] of a value, with the sizes of the free indices in it."""
-
-    row: Any
-    column: Any
-    ranges: Ranges
-
-
-def _holds(cell: Program, formulas: Inlined, value: MatrixSymbol, name: str) -> bool:
-    """Tell whether a formula and the derivative of the definition have one normal form, if need be part by part."""
-    rows, columns = value.shape
-    whole = [_Case(row, column, {**r, **c}) for row, r in [_span(_P, rows)] for column, c in [_span(_Q, columns)]]
-    parts = [
-        _Case(row, column, {**r, **c}) for row, r in _parts(cell, _P, rows) for column, c in _parts(cell, _Q, columns)
-    ]
-    attempts = [whole] if len(parts) == 1 else [whole, parts]
-    return any(all(_holds_in_case(cell, formulas, value, name, case) for case in cases) for cases in attempts)
-
-
-def _holds_in_case(cell: Program, formulas: Inlined, value: MatrixSymbol, name: str, case: _Case) -> bool:
-    definition = Definition(cell, value.name, case.ranges)
-    truth = definition.derivative_of_loss(arrivals(cell), given(value, case.row, case.column))
-    return normal(truth - at(formulas.template(name), case.row, case.column), case.ranges) == 0
-
-
-def _span(index: Symbol, length: Any, start: Any = 0) -> tuple[Any, Ranges]:
-    return (start + index, {index: length}) if length != 1 else (Integer(0) + start, {})
-
-
-def _parts(cell: Program, index: Symbol, length: Any) -> list[tuple[Any, Ranges]]:
-    """Return the parts of an axis between the rows at which a value of that many rows is stacked or sliced."""
-    cuts = {Integer(0), length}
-    for d in cell.definitions:
-        for e in preorder_traversal(d.expression):
-            if isinstance(e, BlockMatrix) and e.shape[0] == length:
-                cuts.update(accumulate(part.shape[0] for part in parts_of(e)))
-            elif isinstance(e, MatrixSlice) and e.parent.shape[0] == length:
-                cuts.update(e.rowslice[:2])
-    large = {s: 1000 + k for k, s in enumerate(cell.sizes)}
-    ordered = sorted(cuts, key=lambda cut: cut.subs(large))
-    return [_span(index, stop - start, start) for start, stop in pairwise(ordered)]
 
 
 def proofs(cell: Program, *, formulas: Program | None = None, only: Collection[str] | None = None) -> Iterator[Proof]:
@@ -107,8 +67,9 @@ def number_of_proofs(cell: Program) -> int:
 
 
 def _functions(cell: Program) -> list[Lambda]:
-    """Return the elementwise functions of a cell, each once."""
-    return sorted({e.function for d in cell for e in d.expression.atoms(Elementwise)}, key=str)
+    """Return the elementwise functions of a cell, each once, with its constants put in."""
+    constants = exact_constants(cell)
+    return sorted({e.function.subs(constants) for d in cell for e in d.expression.atoms(Elementwise)}, key=str)
 
 
 def _through_time(cell: Program, found: list[Proof]) -> Proof:
@@ -160,16 +121,17 @@ def prove(
 
 def step_proofs(cell: Program, back: Program, only: Collection[str] | None = None) -> Iterator[Proof]:
     """Yield the proof of every formula of one step, or of the named ones."""
-    written_out = Inlined(back.derived, unfolded(cell))
+    formulas = _formulas(cell, back)
+    chain_rule = Chain(cell, back, {value.name: d for d, value in formulas})
     sizes = {s.name: 2 + k for k, s in enumerate(cell.sizes)}
     point = random_point(back, sizes, _SEED)
     values = evaluate(back, point, sizes)
-    for d, value in _formulas(cell, back):
+    for d, value in formulas:
         if only is not None and d.name not in only:
             continue
         begun = time.perf_counter()
         witness = _witness(cell, value, d, point, values, sizes)
-        status: Status = "refuted" if witness else "proved" if _holds(cell, written_out, value, d.name) else "undecided"
+        status: Status = "refuted" if witness else "proved" if chain_rule.holds(value.name) else "undecided"
         yield Proof(d.name, _statement(cell, d, value), status, witness, time.perf_counter() - begun)
 
 

@@ -23,6 +23,8 @@ from sympy import (
     MatMul,
     MatrixSymbol,
     OneMatrix,
+    Rational,
+    Symbol,
     Transpose,
     ZeroMatrix,
     lambdify,
@@ -80,6 +82,11 @@ def random_point(program: Program, sizes: Mapping[str, int], seed: int) -> dict[
     return point
 
 
+def exact_constants(program: Program) -> dict[Symbol, Rational]:
+    """Return the constants of a Program as rational numbers, so that 1 − d is 1 − d to the last digit."""
+    return {symbol: Rational(value) for symbol, value in program.constants}
+
+
 @dataclass(frozen=True)
 class Arithmetic:
     """The numbers that a Program is evaluated in: how a SymPy number becomes one, and how a function is applied."""
@@ -95,7 +102,7 @@ def evaluate(
 
     point: arrays (rows, columns) of numbers by name, at least those of the leaves; arithmetic: by default mpmath's.
     """
-    scope = _Scope({**program.check_sizes(sizes), **dict(program.constants)}, arithmetic or DECIMAL)
+    scope = _Scope({**program.check_sizes(sizes), **exact_constants(program)}, arithmetic or DECIMAL)
     found = dict(point)
     with mpmath.workdps(DIGITS):
         for d in program.definitions:

@@ -121,8 +121,10 @@ def _spans(e: Any) -> list[tuple[Any, Any, Any]] | None:
 def _concat(e: BlockMatrix, i: Any, j: Any, bound: tuple[Symbol, ...]) -> Expr:
     cases = []
     for start, length, part in _spans(e) or []:
+        if (beyond := i - start - length).is_nonnegative:
+            continue
         cases.append((element(part, i - start, j, bound=bound), i < start + length))
-        if cases[-1][1] == True:  # noqa: E712
+        if beyond.is_negative:
             break
     return Piecewise(*cases[:-1], (cases[-1][0], True))
 
