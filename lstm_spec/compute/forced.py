@@ -33,7 +33,8 @@ def forward_stages(cell: Program) -> Stages:
 
 
 @lru_cache(maxsize=256)
-def _backward_stages(cell: Program) -> Stages:
+def backward_stages(cell: Program) -> Stages:
+    """Split the adjoints of a cell for a recurrence that runs against time."""
     program = backward(cell)
     carried = [(arriving.name, leaving.name) for arriving, leaving in program.carried]
     return split(program.derived, carried, program.shared)
@@ -81,7 +82,7 @@ def forced_bounds(
     for name in cell.states:
         every = by_step(known.values[name], T, B)
         returned[name] = Bounded(every.value[-1], every.errors[-1])
-    return _outward(returned)
+    return outward(returned)
 
 
 def backward_bounds(
@@ -101,7 +102,7 @@ def backward_bounds(
     AccuracyError for an operator or function without an error rule.
     """
     T, B, _ = x.shape
-    stages = _backward_stages(cell)
+    stages = backward_stages(cell)
     with np.errstate(all="ignore"):
         known = _forward(cell, params, x, states, y, contract)
         known.values["dy"] = as_rows(dy)
@@ -110,7 +111,7 @@ def backward_bounds(
     gradients = {p.name: known.values[adjoint_symbol(cell, p).name] for p in cell.parameters}
     gradients["x"] = by_step(known.values[adjoint_symbol(cell, cell.inputs[0]).name], T, B)
     gradients |= {f"{name}0": bound for name, bound in zip(cell.states, initial, strict=True)}
-    return _outward(gradients)
+    return outward(gradients)
 
 
 def _forward(
@@ -131,5 +132,6 @@ def _forward(
     return known
 
 
-def _outward(bounds: Mapping[str, Bounded]) -> dict[str, Bounded]:
+def outward(bounds: Mapping[str, Bounded]) -> dict[str, Bounded]:
+    """Return bounds widened by what computing them has rounded away."""
     return {name: Bounded(b.value, b.errors * OUTWARD) for name, b in bounds.items()}
