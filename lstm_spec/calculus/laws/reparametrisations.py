@@ -18,7 +18,6 @@ from lstm_spec.calculus.laws.structure import (
     block,
     change,
     changed_outputs,
-    diagonal,
     products,
     sizes_of,
     unchanged,
@@ -116,11 +115,10 @@ def idle(cell: Program, case: Case, ask: Ask, *, every: int) -> Iterator[Claim]:
     """Yield that units whose odd parameters and states are zero, every second one or all, return zeros."""
     found = parities(cell)
     assert found is not None
-    changed = {name: case.leaves[name].copy() for name, odd in found.rows.items() if odd and name != "x"}
+    changed = {name: case.leaves[name].copy() for name, odd in found.rows.items() if odd}
     for name, a in changed.items():
-        a[..., ::every] = 0 if a.ndim == 1 or name in case.states else a[..., ::every]
-        if a.ndim == 2 and name not in case.states:
-            a[::every] = 0
+        units = (slice(None, None, every),) if name in case.params else (..., slice(None, None, every))
+        a[units] = 0
     answer = ask(cell).forward(case.put(**changed))
     odd = [s for s in cell.states if found.rows[f"{s}0"]]
     for name in dict.fromkeys(("y", *odd)):
@@ -214,11 +212,10 @@ def _added_units(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     sizes = sizes_of(cell, case.leaves)
     grown = _grown(cell)
     longer = {s: np.eye(k + 2, k) for s, k in sizes.items() if s in grown}
-    fresh = {s: np.diag([0.0] * k + [1.0, 1.0]) for s, k in sizes.items() if s in grown}
     larger = {s: k + 2 * (s in grown) for s, k in sizes.items()}
     constant = {}
     for name, own in axes(cell).items():
-        rows = np.diag(diagonal(own[0], larger, {**{s: np.zeros((k, k)) for s, k in larger.items()}, **fresh}))
+        rows = np.concatenate([_fresh(side, sizes, side in grown) for side in own[0]])
         lead = case.leaves[name].shape[: case.leaves[name].ndim - len(own)]
         shape = (*lead, *(_length_of(axis, larger) for axis in own))
         numbers = np.resize([0.5, -0.25, 0.75, 1.0, -0.5], shape)
@@ -226,6 +223,11 @@ def _added_units(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     back = {s: m.T for s, m in longer.items()}
     other_seen = changed_outputs(cell, larger, back)
     yield from Twin(change(cell, sizes, longer), constant, other_seen=other_seen).claims(cell, case, ask)
+
+
+def _fresh(side: Any, sizes: Any, grown: bool) -> Array:
+    """Mark the new places along an axis."""
+    return np.concatenate([np.zeros(_length(side, sizes)), np.ones(2 * grown)])
 
 
 def _grown(cell: Program) -> set[Any]:

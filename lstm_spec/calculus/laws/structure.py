@@ -156,9 +156,10 @@ def _biases(cell: Program, total: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Gate:
-    """A gate: its value, its pre-activation, the weights of its map, its biases and its peephole."""
+    """A gate: its value, its pre-activation, the weights of its map, its biases, its peephole and its function."""
 
     value: str
+    total: str
     weights: tuple[str, ...]
     biases: tuple[str, ...]
     peephole: str | None
@@ -167,11 +168,13 @@ class Gate:
 
 @dataclass(frozen=True)
 class Carousel:
-    """The constant error carousel c = f∘c' + i∘c̃ and the output h = o∘squash(c), by the names of their values.
+    """The constant error carousel c = f∘c' + i∘c̃ and the output h = o∘squash(c).
 
-    The gates are None where they are not σ or tanh of an affine map: fixed, coupled, or made otherwise.
+    values: the names of f, i and c̃. A gate is None where it is no function of an affine map, as one that is fixed or
+    coupled.
     """
 
+    values: tuple[str, str, str]
     f: Gate | None
     i: Gate | None
     candidate: Gate | None
@@ -192,7 +195,23 @@ def carousel(cell: Program) -> Carousel | None:
     if kept != c_prev or not all(isinstance(v, MatrixSymbol) for v in (f, i, candidate)):
         return None
     o, squash = _output(cell)
-    return Carousel(*(_gate(cell, v) for v in (f, i, candidate)), _gate(cell, o), squash)
+    names = (f.name, i.name, candidate.name)
+    return Carousel(names, *(gate(cell, name) for name in names), gate(cell, o.name) if o is not None else None, squash)
+
+
+def is_one(cell: Program, name: str) -> bool:
+    """Tell whether a value is 1 by definition."""
+    return name in {d.name for d in cell} and isinstance(cell[name].expression, OneMatrix)
+
+
+def complement(cell: Program, name: str) -> str | None:
+    """Return what a value is one minus of, None if it is not."""
+    total = cell[name].expression if name in {d.name for d in cell} else None
+    if not (isinstance(total, MatAdd) and len(total.args) == 2 and isinstance(total.args[0], OneMatrix)):
+        return None
+    other = total.args[1]
+    plain = isinstance(other, MatMul) and other.args[0] == -1 and isinstance(other.args[-1], MatrixSymbol)
+    return other.args[-1].name if plain else None
 
 
 def _output(cell: Program) -> tuple[Any, str | None]:
@@ -212,19 +231,23 @@ def named(e: Elementwise) -> str | None:
     return application[0] if application and not application[1] else None
 
 
-def _gate(cell: Program, value: Any) -> Gate | None:
-    squashed = cell[value.name].expression if value is not None else None
+@lru_cache(maxsize=1024)
+def gate(cell: Program, name: str) -> Gate | None:
+    """Return a value as a gate, None where it is no function of an affine map."""
+    squashed = cell[name].expression
     if not isinstance(squashed, Elementwise) or named(squashed) is None or squashed.arguments[0] not in _computed(cell):
         return None
     total = cell[squashed.arguments[0].name].expression
     terms = total.args if isinstance(total, MatAdd) else (total,)
     weights = [t for t in terms if isinstance(t, MatMul) and len(t.args) == 2 and t.args[0] in cell.parameters]
     biases = [t for t in terms if t in cell.parameters]
-    peepholes = [t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters]
+    seen = {s for pair in cell.recurrence[1:] for s in pair}
+    peepholes = [t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters and t.args[1] in seen]
     if len(weights) + len(biases) + len(peepholes) < len(terms) or len(peepholes) > 1:
         return None
     return Gate(
-        value=value.name,
+        value=name,
+        total=squashed.arguments[0].name,
         weights=tuple(t.args[0].name for t in weights),
         biases=tuple(b.name for b in biases),
         peephole=peepholes[0].args[0].name if peepholes else None,
