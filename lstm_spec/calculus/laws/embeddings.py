@@ -189,7 +189,8 @@ def _product_of_weights(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
 
 
 @lru_cache(maxsize=256)
-def _peepholes(cell: Program) -> tuple[HadamardProduct, ...]:
+def peepholes(cell: Program) -> tuple[HadamardProduct, ...]:
+    """Return the terms p∘c of sums."""
     states = {s for pair in cell.recurrence for s in pair}
     terms = (t for d in cell for total in d.expression.atoms(MatAdd) for t in total.args)
     found = {t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters and t.args[1] in states}
@@ -199,7 +200,7 @@ def _peepholes(cell: Program) -> tuple[HadamardProduct, ...]:
 @lru_cache(maxsize=64)
 def _blind(cell: Program) -> Program:
     """Return the cell without peepholes."""
-    gone = set(_peepholes(cell))
+    gone = set(peepholes(cell))
 
     def changed(e: Any) -> Any:
         sums = {t: add(*(a for a in t.args if a not in gone)) for t in e.atoms(MatAdd) if gone & set(t.args)}
@@ -215,7 +216,7 @@ def _blind(cell: Program) -> Program:
 
 def _no_peepholes(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     bare = _blind(cell)
-    zeros = {t.args[0].name: np.zeros_like(case.leaves[t.args[0].name]) for t in _peepholes(cell)}
+    zeros = {t.args[0].name: np.zeros_like(case.leaves[t.args[0].name]) for t in peepholes(cell)}
     yield from Twin(unchanged(bare), zeros, other=cell).claims(bare, _recast(cell, case, bare), ask)
 
 
@@ -321,7 +322,7 @@ _EMBEDDINGS: tuple[Law, ...] = (
         lambda c: _projection(c) is not None, _identity_projection, alone=False),
     Law("projection", 15, "LSTMP(R, P) is P·LSTM(R P)", lambda c: _linear_output(c), _product_of_weights,
         source="Sak, Senior & Beaufays 2014", alone=False),
-    Law("no_peepholes", 16, "peepholes of zero are none", lambda c: bool(_peepholes(c)), _no_peepholes, alone=False),
+    Law("no_peepholes", 16, "peepholes of zero are none", lambda c: bool(peepholes(c)), _no_peepholes, alone=False),
     Law("diagonal_reset", 17, "r∘(R h') is R (r∘h') for diagonal R", lambda c: _reset_after(c) is not None,
         _diagonal_reset, source="Cho et al. 2014, versions 1 and 3", alone=False),
     Law("no_zoneout", 18, "keeping nothing is the cell without zoneout", lambda c: bool(_zoned(c)), _zoned_out_never,
