@@ -194,7 +194,8 @@ def _ordered(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
 # Law 37: how far two states of the past are apart after one step.
 
 
-def _contracting(cell: Program) -> bool:
+def contracting(cell: Program) -> bool:
+    """Whether a cell is the LSTM, with or without peepholes: four gates of x and h' alone."""
     found = carousel(cell)
     own = (found.f, found.i, found.candidate, found.o) if found else ()
     if len(cell.recurrence) != 2 or not own or not all(g is not None and g.weights for g in own):
@@ -274,7 +275,7 @@ BOUNDS: tuple[Law, ...] = (
         " sign of c' and in a_i with that of c̃", _monotone_step, _one_step),
     Law("order_preserving", 36, "with no negative parameter, larger x and states give larger outputs",
         _order_preserving, _ordered),
-    Law("contraction", 37, "(|Δc|, |Δh|) ≤ [[F, k], [F, k + r]] (|Δc'|, |Δh'|)", _contracting, _contraction),
+    Law("contraction", 37, "(|Δc|, |Δh|) ≤ [[F, k], [F, k + r]] (|Δc'|, |Δh'|)", contracting, _contraction),
     Law("enclosure", 38, "evaluation with errors contains the values of every sampled point", lambda c: True, _contained),
 )  # fmt: skip
 """Laws 33–38."""

@@ -148,7 +148,7 @@ class Twin:
         """Yield the claims about values, and by the transpose of φ those about gradients."""
         own, others = ask(cell), ask(self.other or cell)
         common = self._common(case)
-        twin, first = self._questions(case, common)
+        twin, first = self._questions(cell, case, common)
         left, right = apply_to(self.seen, own.forward(case)), apply_to(self.other_seen, others.forward(twin))
         for name in common:
             yield Claim(name, left[name], right[name])
@@ -166,12 +166,19 @@ class Twin:
             return dict(case.cotangents)
         return move(self.seen, case.cotangents)[0]
 
-    def _questions(self, case: Case, common: Mapping[str, Array]) -> tuple[Case, Case]:
+    def _questions(self, cell: Program, case: Case, common: Mapping[str, Array]) -> tuple[Case, Case]:
         """Return the other question, and the cell's own, with the cotangents that belong together."""
         images, errors = move(self.leaves, case.leaves, self.constant)
         theirs, off = (dict(common), {}) if self.other_seen is None else move(transpose(self.other_seen), common)
         mine, own_off = (dict(common), {}) if self.seen is None else move(transpose(self.seen), common)
+        theirs, mine = _complete(theirs, self.other or cell, images), _complete(mine, cell, case.leaves)
         return Case(images, theirs, {**errors, **off}), replace(case, cotangents=mine, errors={**case.errors, **own_off})
+
+
+def _complete(cotangents: Mapping[str, Array], cell: Program, leaves: Mapping[str, Array]) -> dict[str, Array]:
+    """Return cotangents of every output, zero for those that nothing is said of."""
+    states = {s: cotangents.get(s, np.zeros_like(leaves[f"{s}0"])) for s in cell.states}
+    return {"y": cotangents["y"], **states}
 
 
 def apply_to(linear: Linear | None, answer: Answer) -> Answer:
