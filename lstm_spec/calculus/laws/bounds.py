@@ -17,7 +17,6 @@ from lstm_spec.calculus.laws.structure import (
     complement,
     gate,
     is_one,
-    named,
     products,
     sizes_of,
 )
@@ -143,7 +142,8 @@ def _one_step(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
             yield Claim(f"{name} by {what}", before[name], after[name], "≤")
     if found.o and found.o.biases:
         after = forward(case.put(**{found.o.biases[0]: case.leaves[found.o.biases[0]] + 0.25}))
-        yield Claim("|h| by o", *(Measured(np.abs(a["h"].value), a["h"].error) for a in (before, after)), "≤")
+        low, high = (Measured(np.abs(a["h"].value), a["h"].error) for a in (before, after))
+        yield Claim("|h| by o", low, high, "≤")
     yield from _by_sign(cell, case, ask)
 
 
@@ -155,7 +155,9 @@ def _by_sign(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
             continue
         before = forward(start)["c"]
         after = forward(start.put(**{own.biases[0]: start.leaves[own.biases[0]] + 0.25}))["c"]
-        sign = np.sign(start.leaves["c0"]) if start is case else np.sign(before.value) * (abs(before.value) > before.error)
+        sign = (
+            np.sign(start.leaves["c0"]) if start is case else np.sign(before.value) * (abs(before.value) > before.error)
+        )
         low, high = (Measured(sign * a.value, a.error) for a in (before, after))
         yield Claim(f"c by {own.value}", low, high, "≤")
 
@@ -202,7 +204,12 @@ def contracting(cell: Program) -> bool:
         return False
     reading = {p.weight for v in (cell.inputs[0], cell.recurrence[0][0]) for p in products(cell, v) or ()}
     squashes = [g.squash for g in own if g] == ["sigmoid", "sigmoid", "tanh", "sigmoid"]
-    return squashes and found is not None and found.squash == "tanh" and {w for g in own if g for w in g.weights} <= reading
+    return (
+        squashes
+        and found is not None
+        and found.squash == "tanh"
+        and {w for g in own if g for w in g.weights} <= reading
+    )
 
 
 def _contraction(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:

@@ -16,18 +16,16 @@ from lstm_spec.calculus.laws.law import Ask, Case, Claim, Claims, Law, Twin
 from lstm_spec.calculus.laws.linear import Array, Measured, Term
 from lstm_spec.calculus.laws.structure import (
     Gate,
-    axes,
     carousel,
     change,
     changed_outputs,
     complement,
     gate,
     is_one,
-    products,
     sizes_of,
     unchanged,
 )
-from lstm_spec.spec.operators import Elementwise, add, apply, hadamard, matmul
+from lstm_spec.spec.operators import add, apply, hadamard, matmul
 from lstm_spec.spec.program import Equation, Program, evaluate_shape
 
 SATURATED = 40.0
@@ -118,7 +116,11 @@ def _projection(cell: Program) -> Equation | None:
         if not (isinstance(e, MatMul) and len(e.args) == 2 and e.args[0] in cell.parameters):
             continue
         q, m = e.args[0].shape
-        if q == cell.recurrence[0][0].shape[0] and m in [before.shape[0] for before, _ in cell.recurrence[1:]] and q != m:
+        if (
+            q == cell.recurrence[0][0].shape[0]
+            and m in [before.shape[0] for before, _ in cell.recurrence[1:]]
+            and q != m
+        ):
             return d
     return None
 
@@ -193,7 +195,9 @@ def peepholes(cell: Program) -> tuple[HadamardProduct, ...]:
     """Return the terms p∘c of sums."""
     states = {s for pair in cell.recurrence for s in pair}
     terms = (t for d in cell for total in d.expression.atoms(MatAdd) for t in total.args)
-    found = {t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters and t.args[1] in states}
+    found = {
+        t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters and t.args[1] in states
+    }
     return tuple(sorted(found, key=str))
 
 
@@ -243,7 +247,7 @@ def _diagonal_reset(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     term, R, bias = found
     r, inner = term.args
     product = inner.args[0] if isinstance(inner, MatAdd) else inner
-    before = {term: matmul(R, hadamard(r, product.args[1]))}
+    before = {term: matmul(R, hadamard(r, product.args[-1]))}
     other = replace(
         cell,
         parameters=tuple(p for p in cell.parameters if p != bias),

@@ -172,7 +172,9 @@ class Twin:
         theirs, off = (dict(common), {}) if self.other_seen is None else move(transpose(self.other_seen), common)
         mine, own_off = (dict(common), {}) if self.seen is None else move(transpose(self.seen), common)
         theirs, mine = _complete(theirs, self.other or cell, images), _complete(mine, cell, case.leaves)
-        return Case(images, theirs, {**errors, **off}), replace(case, cotangents=mine, errors={**case.errors, **own_off})
+        return Case(images, theirs, {**errors, **off}), replace(
+            case, cotangents=mine, errors={**case.errors, **own_off}
+        )
 
 
 def _complete(cotangents: Mapping[str, Array], cell: Program, leaves: Mapping[str, Array]) -> dict[str, Array]:

@@ -92,7 +92,7 @@ class _Walk:
     def __init__(self, cell: Program) -> None:
         self.system = _System()
         self.columns: dict[str, tuple[Parity, ...]] = {}
-        self.values = {s.name: (frozenset([s.name]),) for s in cell.leaves}
+        self.values: dict[str, tuple[Parity, ...]] = {s.name: (frozenset([s.name]),) for s in cell.leaves}
         states = {before.shape[0] for before, _ in cell.recurrence}
         for given in cell.inputs:
             # Where x has the size of the state it may flip with the units.

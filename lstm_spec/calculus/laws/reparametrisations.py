@@ -50,7 +50,7 @@ def _two_biases(cell: Program) -> tuple[tuple[str, str], ...]:
 
 
 def _shifted_biases(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
-    constant = {}
+    constant: dict[str, Array] = {}
     for first, second in _two_biases(cell):
         d = 0.25 * (1 + np.arange(len(case.leaves[first])))
         constant |= {first: d, second: -d}
@@ -298,7 +298,7 @@ def _without_masks(cell: Program) -> Program:
 def _absorbed_masks(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     sizes = sizes_of(cell, case.leaves)
     leaves: dict[str, Any] = {name: t for name, t in unchanged(cell).items() if name not in _mask_names(cell)}
-    scales = {}
+    scales: dict[str, Array] = {}
     for mask, masked, _ in _masks(cell):
         for p in products(cell, masked) or ():
             scale = scales.setdefault(p.weight, np.ones(case.leaves[p.weight].shape[1]))
@@ -337,7 +337,9 @@ def _separable(cell: Program) -> bool:
 
 
 REPARAMETRISATIONS: tuple[Law, ...] = (
-    Law("two_biases", 1, "b_W + d with b_R − d gives the same outputs", lambda c: bool(_two_biases(c)), _shifted_biases),
+    Law(
+        "two_biases", 1, "b_W + d with b_R − d gives the same outputs", lambda c: bool(_two_biases(c)), _shifted_biases
+    ),
     Law("parameter_order", 2, "parameters are told by name, not by place", lambda c: True, _reordered, bitwise=True),
     Law("unit_order", 3, "W → Π W, R → Π R Πᵀ, b, p, states → Π· gives h → Π h", lambda c: True, _permuted),
     Law(
@@ -370,6 +372,13 @@ REPARAMETRISATIONS: tuple[Law, ...] = (
     ),
     Law("two_cells", 10, "block-diagonal weights are two independent cells", _separable, _two_cells),
     Law("tanh_gates", 11, "σ(x) = (1 + tanh(x/2))/2 gives the same cell", _uses_sigma, _by_tanh, alone=False),
-    Law("masks", 12, "fixed masks of x and h' are absorbed by the weights", lambda c: bool(_masks(c)), _absorbed_masks, alone=False),
+    Law(
+        "masks",
+        12,
+        "fixed masks of x and h' are absorbed by the weights",
+        lambda c: bool(_masks(c)),
+        _absorbed_masks,
+        alone=False,
+    ),
 )
 """Laws 1–12."""

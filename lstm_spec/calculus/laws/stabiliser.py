@@ -32,7 +32,9 @@ def _stabilised(cell: Program) -> tuple[str, tuple[str, ...], str] | None:
 def _accumulates(cell: Program, state: str, factors: set[str]) -> bool:
     """Whether a state is a sum of its past and of something new, both times the exponentials of the stabiliser."""
     total: Any = cell[state].expression
-    return isinstance(total, MatAdd) and isinstance(total.args[0], HadamardProduct) and cell[state].uses & factors != set()
+    return (
+        isinstance(total, MatAdd) and isinstance(total.args[0], HadamardProduct) and cell[state].uses & factors != set()
+    )
 
 
 def _other_units(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:

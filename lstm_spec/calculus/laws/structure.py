@@ -73,7 +73,7 @@ def change(
     of weights, W → M W Nᵀ, by default M, which is right where Mᵀ M = I.
     """
     columns = rows if columns is None else columns
-    found = {}
+    found: dict[str, tuple[Term, ...]] = {}
     for name, own in axes(cell).items():
         lead = "tb" if name == "x" else "b" if name not in {p.name for p in cell.parameters} else ""
         matrices = [diagonal(axis, sizes, m) for axis, m in zip(own, (rows, columns), strict=False)]
@@ -196,7 +196,8 @@ def carousel(cell: Program) -> Carousel | None:
         return None
     o, squash = _output(cell)
     names = (f.name, i.name, candidate.name)
-    return Carousel(names, *(gate(cell, name) for name in names), gate(cell, o.name) if o is not None else None, squash)
+    own_f, own_i, own_candidate = (gate(cell, name) for name in names)
+    return Carousel(names, own_f, own_i, own_candidate, gate(cell, o.name) if o is not None else None, squash)
 
 
 def is_one(cell: Program, name: str) -> bool:
@@ -242,7 +243,9 @@ def gate(cell: Program, name: str) -> Gate | None:
     weights = [t for t in terms if isinstance(t, MatMul) and len(t.args) == 2 and t.args[0] in cell.parameters]
     biases = [t for t in terms if t in cell.parameters]
     seen = {s for pair in cell.recurrence[1:] for s in pair}
-    peepholes = [t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters and t.args[1] in seen]
+    peepholes = [
+        t for t in terms if isinstance(t, HadamardProduct) and t.args[0] in cell.parameters and t.args[1] in seen
+    ]
     if len(weights) + len(biases) + len(peepholes) < len(terms) or len(peepholes) > 1:
         return None
     return Gate(

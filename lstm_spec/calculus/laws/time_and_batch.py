@@ -130,10 +130,7 @@ def _row_gradients(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     alone = [backward(case.part(rows=slice(row, row + 1))) for row in range(case.x.shape[1])]
     for name, gradient in whole.items():
         values = [part[name].value for part in alone]
-        if name in case.params:
-            joined = np.sum(values, axis=0)
-        else:
-            joined = np.concatenate(values, axis=1 if name == "x" else 0)
+        joined = np.sum(values, axis=0) if name in case.params else np.concatenate(values, axis=int(name == "x"))
         yield Claim(f"d{name}", gradient, as_allowed(joined, gradient))
 
 
