@@ -37,8 +37,8 @@ def forward_stages(cell: Program) -> Stages:
 
 
 @lru_cache(maxsize=256)
-def _backward_stages(cell: Program, shown: frozenset[str]) -> Stages:
-    """Split the backward pass; adjoints that are shown are given, and what the equations say goes by another name."""
+def backward_stages(cell: Program, shown: frozenset[str] = frozenset()) -> Stages:
+    """Split the adjoints of a cell for a recurrence against time; those that are shown are given, and what the equations say goes by another name."""
     program = backward(cell)
     carried = [(arriving.name, leaving.name) for arriving, leaving in program.carried]
     equations = [replace(d, symbol=_own(d.symbol)) if d.name in shown else d for d in program.derived]
@@ -91,7 +91,7 @@ def forced_bounds(
     for name in cell.states:
         every = by_step(known.values[name], T, B)
         returned[name] = Bounded(every.value[-1], every.errors[-1])
-    return _outward(returned)
+    return outward(returned)
 
 
 def backward_bounds(
@@ -114,7 +114,7 @@ def backward_bounds(
     is shown. Raises AccuracyError for an operator or function without an error rule.
     """
     T, B, _ = x.shape
-    stages = _backward_stages(cell, frozenset(shown))
+    stages = backward_stages(cell, frozenset(shown))
     with np.errstate(all="ignore"):
         known = _forward(cell, params, x, states, y, contract)
         known.values["dy"] = as_rows(dy)
@@ -125,7 +125,7 @@ def backward_bounds(
     gradients["x"] = by_step(known.values[adjoint_symbol(cell, cell.inputs[0]).name], T, B)
     gradients |= {f"{name}0": bound for name, bound in zip(cell.states, initial, strict=True)}
     own = {name: by_step(known.values[f"{name}_own"], T, B) for name in shown}
-    return _outward({**gradients, **_all_or_none(own)})
+    return outward({**gradients, **_all_or_none(own)})
 
 
 def _all_or_none(shown: Mapping[str, Bounded]) -> dict[str, Bounded]:
@@ -160,5 +160,6 @@ def _forward(
     return known
 
 
-def _outward(bounds: Mapping[str, Bounded]) -> dict[str, Bounded]:
+def outward(bounds: Mapping[str, Bounded]) -> dict[str, Bounded]:
+    """Return bounds widened by what computing them has rounded away."""
     return {name: Bounded(b.value, b.errors * OUTWARD) for name, b in bounds.items()}

@@ -97,13 +97,19 @@ def _scan(
         for name, values in history.items():
             values.append(step.values[name])
         # A value may leave unchanged: then what arrives one step on is what arrived here.
-        current = {arriving: step.values[leaving] for arriving, leaving in stages.carried}
+        current = {a: _as_wide(step.values[leaving], current[a]) for a, leaving in stages.carried}
     for name, values in history.items():
         ordered = values[::-1] if reverse else values
         known.values[name] = Bounded(
             np.concatenate([v.value for v in ordered]), np.concatenate([v.errors for v in ordered])
         )
     return tuple(current.values())
+
+
+def _as_wide(b: Bounded, before: Bounded) -> Bounded:
+    """Return a value with an entry for every row, which a constant has not."""
+    shape = before.value.shape
+    return Bounded(np.broadcast_to(b.value, shape), np.broadcast_to(b.errors, shape))
 
 
 def by_step(b: Bounded, T: int, B: int) -> Bounded:
