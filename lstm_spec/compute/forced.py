@@ -38,7 +38,10 @@ def forward_stages(cell: Program) -> Stages:
 
 @lru_cache(maxsize=256)
 def backward_stages(cell: Program, shown: frozenset[str] = frozenset()) -> Stages:
-    """Split the adjoints of a cell for a recurrence against time; those that are shown are given, and what the equations say goes by another name."""
+    """Split the adjoints of a cell for a recurrence that runs against time.
+
+    Those that are shown are given, and what the equations say of them goes by another name.
+    """
     program = backward(cell)
     carried = [(arriving.name, leaving.name) for arriving, leaving in program.carried]
     equations = [replace(d, symbol=_own(d.symbol)) if d.name in shown else d for d in program.derived]
