@@ -1,0 +1,236 @@
+"""The command `verify`: exit statuses, what goes to which stream, and one sentence for every mistake."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lstm_spec.cli import main
+
+ROOT = Path(__file__).parent.parent
+
+TARGETS = """
+import ctypes
+import os
+import signal
+import sys
+from tests.faulty import correct, gates_permuted
+
+print("printed by the import")
+
+def talks(params, x, h0, c0):
+    print("printed by Python")
+    os.write(1, b"written to the descriptor\\n")
+    ctypes.CDLL(None).printf(b"buffered by C\\n")
+    return correct(params, x, h0, c0)
+
+def exits(params, x, h0, c0):
+    sys.exit(0)
+
+calls = []
+
+def stopped(params, x, h0, c0):
+    calls.append(x)
+    if len(calls) == 30:
+        os.kill(os.getpid(), signal.SIGINT)
+    return correct(params, x, h0, c0)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(TARGETS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    return tmp_path
+
+
+def verify(*words):
+    return CliRunner().invoke(main, ["verify", *words, "--profile", "quick"])
+
+
+def process(*words, stderr=subprocess.PIPE, **environment):
+    """Run the command as a user does."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-m", "lstm_spec", "verify", *words, "--profile", "quick"],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "verdict"),
+    [
+        (["mine.py:correct"], 0, "VERIFIED  mine.py:correct computes lstm: forward in float64, 216 cases, seed 0"),
+        (["mine:correct", "--dtype", "float32"], 0, "VERIFIED  mine:correct computes lstm: forward in float32"),
+        (["mine.py:gates_permuted"], 1, "DISCREPANCY  mine.py:gates_permuted does not compute lstm: forward in"),
+        (["mine.py:exits"], 1, "DISCREPANCY  mine.py:exits does not compute lstm: forward in float64, 1 case, seed 0"),
+        (["mine.py:correct", "--layout", "pytorch"], 1, "DISCREPANCY"),
+        (["mine.py:correct", "--spec", "noaf"], 1, "DISCREPANCY  mine.py:correct does not compute noaf"),
+        (["mine.py:correct", "--require", "gradients", "--checks", "step"], 1, "DISCREPANCY"),
+        (["mine.py:correct", "--checks", "gradient_step"], 3, "INCONCLUSIVE  mine.py:correct against lstm"),
+    ],
+    ids=str,
+)
+def test_the_exit_status_is_that_of_the_verdict(folder, words, status, verdict):
+    result = verify(*words)
+    assert result.exit_code == status
+    assert result.stdout.startswith(verdict)
+
+
+def test_a_discrepancy_is_shown_with_its_place_and_its_case(folder):
+    shown = verify("mine.py:gates_permuted").stdout
+    assert "what holds: signature, inputs" in shown
+    assert re.search(r"^sequence +BLOCKED *$", shown, re.MULTILINE)
+    assert "step: one step computes the equations of the cell" in shown
+    assert "  c at row 0, unit 0: expected 0.5, got 0.731058579, error 0.23, allowed" in shown
+    assert "The simplest case found\n  T=1, B=1, n=1, m=1, float64\n  b_i = [1.]\n  c0 = [[1.]]\n  zero: W_f" in shown
+
+
+def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder):
+    shown = verify("mine.py:correct", "--dtype", "float16").stdout
+    told = re.search(r"216 cases, seed 0; (\d+) of them inconclusive; gradients not claimed", shown)
+    assert told
+    assert re.search(r"check +status +cases +inconclusive +error/allowed", shown)
+    column = re.findall(r"^\w+ +VERIFIED +\d+ +(\d+) +[\d.]+ *$", shown, re.MULTILINE)
+    assert sum(map(int, column)) == int(told[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nunpy"], 'there is no target "nunpy"; did you mean "numpy"? your own is named'),
+        (["mime.py:correct"], "there is no file mime.py; did you mean mine.py?"),
+        (["mine.py:corect"], "mine.py has no corect; did you mean correct?"),
+        (["nowhere.at.all:f"], "there is no module nowhere"),
+        (["mine.py:calls"], "mine.py:calls is a list, neither callable nor an object with a forward method"),
+        (["broken.py:f"], "importing broken.py failed with SyntaxError: "),
+        (["leaving.py:f"], "importing leaving.py failed with SystemExit: 0 at leaving.py:3"),
+        (["numpy", "--layout", "pytorch"], "numpy is built in and says its own layout; leave --layout out"),
+        (
+            ["mine.py:correct", "--layout", "pytroch"],
+            'mine.py:correct: unknown layout "pytroch": did you mean py',
+        ),
+        (["mine.py:correct", "--layout", "pytorch", "--spec", "gru"], "the layout pytorch packs the gates"),
+        (["numpy", "--spec", "cifg"], "numpy is built in; its parameters are not those of cifg"),
+        (["numpy", "--spec", "lstmm"], 'there is no cell "lstmm"; did you mean lstm?'),
+        (["numpy", "--spec", "mine.py:calls"], "mine.py:calls is a list, not a Program"),
+        (["numpy", "--checks", "stp"], 'there is no check "stp"; did you mean step?'),
+        (["numpy", "--skip", "stp"], 'there is no check "stp"; did you mean step?'),
+        (["numpy", "--dtype", "float63"], 'there is no format "float63"; did you mean float64?'),
+        (["numpy", "--require", "gradient"], 'there is no capability "gradient"; did you mean gradients?'),
+        (["numpy", "--json", "nowhere/report.json"], "cannot write nowhere/report.json: there is no folder nowhere"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_one_sentence_on_stderr_and_nothing_else(folder, words, sentence):
+    (folder / "broken.py").write_text("def f(:\n")
+    (folder / "leaving.py").write_text("import sys\n\nsys.exit(0)\n")
+    result = verify(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    said = [line for line in result.stderr.splitlines() if line != "printed by the import"]
+    assert len(said) == 1
+    assert said[0].startswith(f"lstm-spec: {sentence}")
+
+
+def test_a_profile_that_does_not_exist_is_refused(folder):
+    result = CliRunner().invoke(main, ["verify", "numpy", "--profile", "quik"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == 'lstm-spec: there is no profile "quik"; did you mean quick?\n'
+
+
+@pytest.mark.parametrize("to", ["-", "report.json"])
+def test_nothing_that_a_target_prints_gets_into_the_output(folder, to):
+    """Not what Python prints, not what is written to the descriptor, not what C keeps until the process ends."""
+    done = process("mine.py:talks", "--checks", "signature,step", "--json", to)
+    assert done.returncode == 0, done.stderr
+    for words in ("printed by the import", "printed by Python", "written to the descriptor", "buffered by C"):
+        assert words in done.stderr
+    if to == "-":
+        assert json.loads(done.stdout)["verdict"] == "verified"
+    else:
+        assert json.loads((folder / to).read_text())["verdict"] == "verified"
+        lines = [line.split(" ")[0] for line in done.stdout.splitlines()]
+        assert lines == ["VERIFIED", "check", "signature", "step", "gradients"]
+
+
+def test_a_cell_whose_file_prints_does_not_print_into_what_is_derived(folder):
+    (folder / "cells.py").write_text('import lstm_spec\nprint("loud")\ncell = lstm_spec.lstm()\n')
+    result = CliRunner().invoke(main, ["derive", "cells.py:cell", "--wrt", "b_f", "--format", "latex"])
+    assert result.exit_code == 0
+    assert "loud" not in result.stdout
+    assert "loud" in result.stderr
+
+
+def test_an_interruption_ends_with_what_is_known_and_the_report_is_written(folder):
+    done = process("mine.py:stopped", "--json", "report.json")
+    assert done.returncode == 130
+    assert done.stdout.startswith("INCONCLUSIVE  mine.py:stopped against lstm: forward in float64, 29 cases, seed 0;")
+    assert "Interrupted: what follows is what was known by then." in done.stdout
+    told = json.loads((folder / "report.json").read_text())
+    assert (told["verdict"], told["interrupted"]) == ("inconclusive", True)
+    assert [(c["id"], c["status"]) for c in told["checks"]] == [
+        ("signature", "verified"),
+        ("step", "inconclusive"),
+        ("gradients", "not_claimed"),
+    ]
+    assert signal.SIGINT.name not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interruption_while_the_target_is_loaded_is_no_verdict(folder):
+    (folder / "slow.py").write_text("raise KeyboardInterrupt\n")
+    result = verify("slow.py:forward")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "lstm-spec: interrupted\n")
+
+
+def test_the_report_does_not_depend_on_the_process(folder):
+    """The order of Python's sets differs between the two, and the second one is taken for a continuous integration."""
+    reports = [
+        json.loads(process("mine.py:gates_permuted", "--json", "-", "--seed", "5", **environment).stdout)
+        for environment in ({"PYTHONHASHSEED": "1", "CI": ""}, {"PYTHONHASHSEED": "2", "CI": "true"})
+    ]
+    for report in reports:
+        report.pop("seconds")
+    assert reports[0] == reports[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("watched", [True, False])
+def test_progress_is_shown_where_somebody_watches(folder, watched):
+    if not watched:
+        assert process("mine.py:correct", "--checks", "step").stderr == "printed by the import\n"
+        return
+    ours, theirs = os.openpty()
+    done = process("mine.py:correct", "--checks", "step", stderr=theirs, TERM="xterm")
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode(errors="replace")
+    os.close(ours)
+    assert "step float64" in shown
+    assert "\x1b" not in done.stdout
+
+
+def test_plain_text_where_colours_are_not_wanted(monkeypatch, capsys):
+    from rich.console import Console
+
+    from lstm_spec.report import console
+
+    monkeypatch.setattr(Console, "is_terminal", property(lambda self: True))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    console.terminal().print("word", style="bold red")
+    assert "\x1b" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.terminal().print("word", style="bold red")
+    assert capsys.readouterr().out == "word\n"
