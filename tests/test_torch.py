@@ -134,7 +134,6 @@ def test_without_pytorch_one_sentence_says_how_to_get_it(no_torch, name):
 
 def test_a_target_of_ones_own_that_needs_pytorch_is_one_sentence_too(no_torch):
     mine = type("Mine", (), {"forward": staticmethod(correct), "arrays": "torch"})
-    with pytest.raises(
-        TargetError, match='^Mine.arrays is "torch", but importing that failed with ModuleNotFoundError'
-    ):
+    with pytest.raises(TargetError) as error:
         ls.verify(mine)
+    assert str(error.value).startswith('Mine.arrays is "torch", but importing that failed with ModuleNotFoundError')
