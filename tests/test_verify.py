@@ -300,12 +300,12 @@ def test_units_and_rows_that_do_not_matter_are_left_out(fault, dtype, seed):
 def test_a_fault_of_large_cases_only_is_shown_by_the_smallest_of_them():
     def forward(params, x, h0, c0):
         y, h, c = faulty.correct(params, x, h0, c0)
-        return (y + 1e-3, h, c) if len(x) >= 6 and h0.shape[-1] >= 5 else (y, h, c)
+        return (y + 1e-3, h, c) if len(x) >= 11 and h0.shape[-1] >= 9 else (y, h, c)
 
     report = quick(forward)
     assert next(c.id for c in report.checks if c.status == "discrepancy") == "sequence"
     case = report.finding.case
-    assert (case.T, case.B, case.x.shape[-1], case.states[0].shape[-1]) == (6, 1, 1, 5)
+    assert (case.T, case.B, case.x.shape[-1], case.states[0].shape[-1]) == (11, 1, 1, 9)
     assert not any(np.any(array) for array in case.arrays)
 
 

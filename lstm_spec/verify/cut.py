@@ -10,7 +10,7 @@ from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import Array, Case, shapes_of
 
 FEW = 8
-"""Up to how many steps, rows or units each one is left out by itself; of more, a half is."""
+"""Up to how many steps, rows or units each one is left out by itself; of more, a half, a quarter or an eighth is."""
 
 
 def cuts(cell: Program, case: Case, *, fixed: bool = False) -> Iterator[Case]:
@@ -28,8 +28,11 @@ def cuts(cell: Program, case: Case, *, fixed: bool = False) -> Iterator[Case]:
 
 
 def _blocks(length: int) -> list[Array]:
-    """Return the indices to leave out in turn: a half each, or one each where there are few, but never all."""
-    return [] if length == 1 else np.array_split(np.arange(length), length if length <= FEW else 2)
+    """Return the indices to leave out in turn, never all: one each where there are few, else ever smaller parts."""
+    if length <= FEW:
+        return [np.array([k]) for k in range(length)] if length > 1 else []
+    parts = [part for count in (2, 4, 8) for part in np.array_split(np.arange(length), count)]
+    return [*parts, np.array([0]), np.array([length - 1])]
 
 
 def _narrower(cell: Program, case: Case) -> Iterator[Case]:
