@@ -1,5 +1,6 @@
 """What a target may return, what it may say of itself, and what is said where it may not."""
 
+import json
 import textwrap
 
 import numpy as np
@@ -24,6 +25,17 @@ def test_what_a_target_does_wrong_is_a_finding_in_one_sentence(target):
     code = target.__code__
     assert any(said.startswith(SAID[target].format(line=line)) for line in range(code.co_firstlineno, 999))
     assert "\n" not in said
+
+
+def fails_in_a_library(params, x, h0, c0):
+    return json.loads("{")
+
+
+def test_an_exception_of_a_library_is_placed_where_it_was_called():
+    line = fails_in_a_library.__code__.co_firstlineno + 1
+    said = ls.verify(fails_in_a_library, profile="quick").finding.message
+    assert "forward raised JSONDecodeError: Expecting property name" in said
+    assert f" at test_targets.py:{line} on a valid case" in said
 
 
 def views(params, x, h0, c0):

@@ -6,6 +6,7 @@ whose arrays it takes. Whatever it does on a valid case that the contract does n
 said in one sentence; it is a finding about the target, not an error of the verifier.
 """
 
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
@@ -201,11 +202,18 @@ def exception_text(error: BaseException) -> str:
 
 
 def raised_at(error: BaseException) -> str:
-    """Return where a user's code raised an exception, " at file.py:12"; nothing where the call itself failed."""
+    """Return where a user's code raised an exception, " at file.py:12"; nothing where the call itself failed.
+
+    Of the code of Python and of installed packages there is more to say only where none of the user's own has run.
+    """
     here = Path(__file__).parent
-    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    theirs = [(Path(file), line) for file, line in places if not file.startswith("<") and Path(file).parent != here]
-    return f" at {theirs[-1][0].name}:{theirs[-1][1]}" if theirs else ""
+    places = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    theirs = [(file, line) for file, line in places if file.is_file() and file.parent != here]
+    own = [(file, line) for file, line in theirs if not any(map(file.is_relative_to, _INSTALLED))]
+    return f" at {(own or theirs)[-1][0].name}:{(own or theirs)[-1][1]}" if theirs else ""
+
+
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
 def _read(returned: Any, target: Target, method: str, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
