@@ -178,6 +178,7 @@ def test_an_interruption_ends_with_what_is_known_and_the_report_is_written(folde
     assert done.returncode == 130
     assert done.stdout.startswith("INCONCLUSIVE  mine.py:stopped against lstm: forward in float64, 29 cases, seed 0;")
     assert "Interrupted: what follows is what was known by then." in done.stdout
+    assert "step: one step computes the equations of the cell\n  interrupted\n" in done.stdout
     told = json.loads((folder / "report.json").read_text())
     assert (told["verdict"], told["interrupted"]) == ("inconclusive", True)
     assert [(c["id"], c["status"]) for c in told["checks"]] == [
@@ -234,3 +235,12 @@ def test_plain_text_where_colours_are_not_wanted(monkeypatch, capsys):
     monkeypatch.setenv("NO_COLOR", "1")
     console.terminal().print("word", style="bold red")
     assert capsys.readouterr().out == "word\n"
+
+
+def test_what_a_target_says_is_shown_as_it_is(folder):
+    """Not as the markup of the library that prints it, nor with its pictures for names between colons."""
+    said = "[red]odd[/red] [/] :warning: weights['W_f']"
+    (folder / "odd.py").write_text(f"def f(*arguments):\n    raise RuntimeError({said!r})\n")
+    result = verify("odd.py:f")
+    assert result.exit_code == 1
+    assert f"  forward raised RuntimeError: {said} at odd.py:2 on a valid case (float64)\n" in result.stdout

@@ -1,7 +1,7 @@
 """Sizes come back from any sufficient set of arrays; a set that contradicts itself or says too little is explained."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_spec.spec.cells import lstm
@@ -186,3 +186,8 @@ def test_what_is_no_array_of_the_cell_is_said(shapes, message):
     with pytest.raises(DimensionError) as error:
         infer_dimensions(PLAIN, shapes)
     assert str(error.value).startswith(message)
+
+
+def test_no_law_fails_for_being_slow():
+    """On a machine that does other things as well, an example may take any time."""
+    assert settings().deadline is None

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.search import Finding
-from lstm_spec.verify.verdict import DISCREPANCY, VERIFIED, CheckResult, Report
+from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult, Report
 
 _STYLES = {"verified": "green", "discrepancy": "bold red", "inconclusive": "yellow", "error": "bold red"}
 _MOST_NUMBERS = 64
@@ -29,16 +29,21 @@ def print_report(report: Report, console: Console) -> None:
     if report.interrupted:
         console.print("Interrupted: what follows is what was known by then.")
     console.print(_table(report.checks))
-    failed = [check for check in report.checks if check.status == DISCREPANCY]
-    for check in failed:
-        console.print(Text.assemble(("\n" + check.id, "bold"), f": {check.clause}"), soft_wrap=True)
-        console.print(f"  {check.message}", soft_wrap=True, highlight=False)
+    for check in report.checks:
+        if check.status in (DISCREPANCY, INCONCLUSIVE):
+            console.print(Text.assemble(("\n" + check.id, "bold"), f": {check.clause}"), soft_wrap=True)
+            _print_line(console, check.message)
         if check.worst is not None and check.finding and check.worst != check.finding.deviation:
-            console.print(f"  worst seen: {check.worst} ({check.worst_dtype})", soft_wrap=True, highlight=False)
+            _print_line(console, f"worst seen: {check.worst} ({check.worst_dtype})")
     if report.finding is not None:
         console.print("\nThe simplest case found", style="bold")
         for line in case_lines(report.finding):
-            console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
+            _print_line(console, line)
+
+
+def _print_line(console: Console, line: str) -> None:
+    # As a Text, or what looks like markup in other people's words would be taken for it.
+    console.print(Text(f"  {line}"), soft_wrap=True)
 
 
 def headline(report: Report) -> str:
