@@ -126,7 +126,8 @@ def verify(
             progress=progress,
         )
     if json_file != "-":
-        print_report(report, terminal())
+        with _writing("the output"):
+            print_report(report, terminal())
     _write_json(report.to_dict(), json_file)
     sys.exit(report.exit_status)
 
@@ -355,10 +356,21 @@ def _check_place(place: str | None) -> None:
 
 def _write_text(text: str, place: str | None) -> None:
     if place is None or place == "-":
-        click.echo(text, nl=False)
+        with _writing("the output"):
+            click.echo(text, nl=False)
         return
-    try:
+    with _writing(place):
         Path(place).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _writing(place: str) -> Iterator[None]:
+    """Turn a full disk or a place that cannot be written into one sentence and exit status 2."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Nobody reads any more, which click knows how to end.
+        raise
     except OSError as error:
         click.echo(f"lstm-spec: cannot write {place}: {error.strerror}", err=True)
         sys.exit(2)
@@ -367,7 +379,8 @@ def _write_text(text: str, place: str | None) -> None:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int | None, str], None] | None]:
     """Show a bar on stderr while something long runs, where somebody can see it."""
-    if not sys.stderr.isatty():
+    # There is none where a caller has closed it.
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

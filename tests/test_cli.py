@@ -55,13 +55,14 @@ def verify(*words):
     return CliRunner().invoke(main, ["verify", *words, "--profile", "quick"])
 
 
-def process(*words, stderr=subprocess.PIPE, **environment):
+def process(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=None, **environment):
     """Run the command as a user does."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
         [sys.executable, "-m", "lstm_spec", "verify", *words, "--profile", "quick"],
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=stderr,
+        preexec_fn=preexec_fn,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": path, **environment},
@@ -244,3 +245,20 @@ def test_what_a_target_says_is_shown_as_it_is(folder):
     result = verify("odd.py:f")
     assert result.exit_code == 1
     assert f"  forward raised RuntimeError: {said} at odd.py:2 on a valid case (float64)\n" in result.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [[], ["--json", "-"]], ids=str)
+def test_a_full_disk_is_one_sentence_and_no_verdict(folder, words):
+    with open("/dev/full", "w") as full:
+        done = process("mine.py:correct", "--checks", "signature", *words, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr == "printed by the import\nlstm-spec: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a descriptor")
+def test_a_stream_of_errors_that_is_closed_changes_nothing(folder):
+    done = process("mine.py:talks", "--checks", "signature", stderr=None, preexec_fn=lambda: os.close(2))
+    assert done.returncode == 0
+    lines = [line.split(" ")[0] for line in done.stdout.splitlines()]
+    assert lines == ["VERIFIED", "check", "signature", "gradients"]
