@@ -10,7 +10,8 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def aside() -> Iterator[None]:
     """Send to stderr whatever is printed to stdout, by Python or by a library in C that knows only the descriptor."""
-    with contextlib.redirect_stdout(sys.stderr), _descriptor(1, 2):
+    # Where stderr is closed, the first file that is opened gets its number: let it be the one that takes everything.
+    with open(os.devnull, "w"), contextlib.redirect_stdout(sys.stderr), _descriptor(1, 2):
         yield
 
 
@@ -23,13 +24,7 @@ def _descriptor(number: int, instead: int) -> Iterator[None]:
         yield
         return
     _flush()
-    try:
-        os.dup2(instead, number)
-    except OSError:
-        # That is where nobody listens.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, number)
-        os.close(nowhere)
+    os.dup2(instead, number)
     try:
         yield
     finally:
