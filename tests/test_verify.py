@@ -187,6 +187,13 @@ def test_what_does_not_fit_a_built_in_target_is_said_in_one_sentence(options, ki
     assert str(error.value).startswith(message)
 
 
+def test_a_function_of_ones_own_may_have_the_name_of_a_built_in_target():
+    def torch(params, x, h0, c0):
+        raise RuntimeError("asked")
+
+    assert "RuntimeError: asked" in quick(torch, spec="cifg").finding.message
+
+
 def test_a_layout_that_cannot_hold_the_cell_is_said_before_anything_is_asked():
     def forward(*arguments):
         raise AssertionError("nothing is asked")

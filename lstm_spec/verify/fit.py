@@ -28,10 +28,9 @@ def subject_of(target: Any, spec: str | Program | None, layout: str | Layout | N
     found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
     claimed = spec if spec is not None else found.spec
     cell = find_cell(claimed) if isinstance(claimed, str) else claimed
-    if found.name in BUILT_IN:
-        _check_parameters(
-            found, cell, {p.name for p in find_cell(found.spec).parameters}, "is built in; its parameters"
-        )
+    if isinstance(target, str) and target in BUILT_IN:
+        own = [p.name for p in find_cell(found.spec).parameters]
+        _check_parameters(found, cell, own, "is built in; its parameters")
     if found.weights is not None:
         _check_parameters(found, cell, found.weights, "has weights that")
     _check_rules(found, cell)
