@@ -7,8 +7,8 @@ other ranges may write logs of their own, and `cat` joins them.
 from collections.abc import Callable
 from functools import cache
 
+from alarms import FORMATS, Entry, entry, measure, structure  # isort: skip  (it sets the threads before NumPy is loaded)
 import numpy as np
-from alarms import FORMATS, Entry, entry, measure, structure  # before NumPy: it sets the threads
 
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.spec.cells import lstm
