@@ -87,12 +87,15 @@ def forced_bounds(
 
     Arguments, returns and errors as ``error_bound``.
     """
-    T, B, _ = x.shape
     with np.errstate(all="ignore"):
         known = _forward(cell, params, x, states, y, contract)
-    returned = {"y": by_step(known.values[cell.states[0]], T, B)}
+    return _returned(cell, known, x.shape[:2])
+
+
+def _returned(cell: Program, known: Environment, shape: tuple[int, int]) -> dict[str, Bounded]:
+    returned = {"y": by_step(known.values[cell.states[0]], *shape)}
     for name in cell.states:
-        every = by_step(known.values[name], T, B)
+        every = by_step(known.values[name], *shape)
         returned[name] = Bounded(every.value[-1], every.errors[-1])
     return outward(returned)
 
@@ -116,6 +119,25 @@ def backward_bounds(
     Returns the bounds for every parameter by its name, for "x", for every initial state ("h0", "c0", …), and for what
     is shown. Raises AccuracyError for an operator or function without an error rule.
     """
+    return differentiated_bounds(cell, params, x, states, y, dy, dstates, contract, shown=shown)[1]
+
+
+def differentiated_bounds(
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    y: Array,
+    dy: Array,
+    dstates: tuple[Array, ...],
+    contract: Accuracy,
+    *,
+    shown: Mapping[str, Array] = MappingProxyType({}),
+) -> tuple[dict[str, Bounded], dict[str, Bounded]]:
+    """Return what a forward pass and the backward pass that ran on it may return: both bounds at the price of one.
+
+    Arguments and errors as ``backward_bounds``; returns what ``forced_bounds`` does, and what ``backward_bounds`` does.
+    """
     T, B, _ = x.shape
     stages = backward_stages(cell, frozenset(shown))
     with np.errstate(all="ignore"):
@@ -128,7 +150,7 @@ def backward_bounds(
     gradients["x"] = by_step(known.values[adjoint_symbol(cell, cell.inputs[0]).name], T, B)
     gradients |= {f"{name}0": bound for name, bound in zip(cell.states, initial, strict=True)}
     own = {name: by_step(known.values[f"{name}_own"], T, B) for name in shown}
-    return outward({**gradients, **_all_or_none(own)})
+    return _returned(cell, known, (T, B)), outward({**gradients, **_all_or_none(own)})
 
 
 def _all_or_none(shown: Mapping[str, Bounded]) -> dict[str, Bounded]:

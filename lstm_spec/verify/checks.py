@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lstm_spec.compute.accuracy import Accuracy
-from lstm_spec.compute.forced import backward_bounds, forced_bounds
+from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import (
     Call,
@@ -52,13 +52,17 @@ class Subject:
         return call_backward(self.target, self.cell, case.params, case.x, case.states, dy, tuple(dstates))
 
     def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
-        """Hold gradients against the backward pass of the specification, on the h that backward ran on."""
+        """Hold gradients against the backward pass of the specification, on the h that backward ran on.
+
+        outputs: of the forward pass that backward ran; where they are wrong themselves, they are what is compared.
+        """
         dy, *dstates = case.cotangents
         shown = {adjoint: gradients.values["x"][..., features] for adjoint, features in case.exposed.items()}
-        allowed = backward_bounds(
+        returned, allowed = differentiated_bounds(
             self.cell, case.params, case.x, case.states, outputs.y, dy, tuple(dstates), contract, shown=shown
         )
-        return compare({**gradients.values, **shown}, allowed, contract)
+        forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
+        return compare({**gradients.values, **shown}, allowed, contract) if forward.agrees else forward
 
 
 Examination = Callable[[Subject, Case, Accuracy], Outcome]
@@ -165,12 +169,10 @@ def _gradient_signature(subject: Subject, case: Case, contract: Accuracy) -> Out
 
 def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = "") -> Outcome:
     outputs = subject.call_differentiated(case)
-    if subject.target.differentiated is not None:
-        forward = subject.compare(case, outputs, contract)
-        if not forward.agrees:
-            return Outcome(forward, _finding(forward, case, f"{where}in the forward pass that backward runs, "))
     gradients, _ = subject.call_backward(case)
     comparison = subject.compare_gradients(case, outputs, gradients, contract)
+    if comparison.worst.output in ("y", *subject.cell.states):
+        return Outcome(comparison, _finding(comparison, case, f"{where}in the forward pass that backward runs, "))
     finding = _finding(comparison, case, where)
     if finding is not None:
         finding = replace(finding, message=finding.message + third_opinion(subject.cell, case, comparison.worst))
