@@ -1,5 +1,7 @@
 """Cases that show adjoints: the forward pass does not see it, dx shows what it should, and bounds stay small."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.compile import compile_program, run
 from lstm_spec.compute.forced import backward_bounds
 from lstm_spec.compute.gradients import gradients
+from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.recurrent import gru
 from lstm_spec.targets.contract import Target
@@ -105,6 +108,16 @@ def test_adjoints_that_are_shown_but_not_used_are_found():
     assert finding.deviation.output == "W_f"
 
 
+@pytest.mark.parametrize(("units", "found"), [(0, False), (1, False), (-1, False), (1000, True)])
+def test_what_is_shown_may_be_rounded_otherwise_than_what_is_used(units, found):
+    """A fused kernel may compute δa once for dx and once more, rounded otherwise, for the rest."""
+    for T in (1, 20):
+        _, shown = pair(lstm(), T=T, B=1, n=3, m=3, dtype="float32")
+        otherwise = partial(bptt, shown=1 + units * 2.0**-23)
+        finding = examine(SEQUENCE, Subject(target("t", otherwise), lstm()), shown, accuracy("float32")).finding
+        assert (finding is not None) == found
+
+
 def test_the_third_opinion_speaks_of_shown_adjoints_too():
     _, shown = pair(lstm(), T=1, n=3, m=5)
     wrong = target("t", FAULTS["c_t in place of c_{t-1}"])
@@ -117,8 +130,9 @@ def test_what_overflows_hides_the_others_and_nothing_else():
     _, shown = pair(lstm(), T=3, n=2, m=3, dtype="float32")
     dy, *dstates = shown.cotangents
     y = run(lstm(), shown.params, shown.x, *shown.states)[0]
-    adjoints = {name: gradients_of(lstm(), shown)["x"][..., part].copy() for name, part in shown.exposed.items()}
-    adjoints["da_i"][1, 0, 2] = np.inf
+    dx = gradients_of(lstm(), shown)["x"].astype(np.float64)
+    dx[1, 0, shown.exposed["da_i"].start + 2] = np.inf
+    adjoints = {name: Bounded(dx[..., part]) for name, part in shown.exposed.items()}
     allowed = backward_bounds(
         lstm(), shown.params, shown.x, shown.states, y, dy, tuple(dstates), accuracy("float32"), shown=adjoints
     )

@@ -3,12 +3,15 @@
 A check that fails blocks those that build on it, so that one fault is told once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
+from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import (
     Call,
@@ -58,11 +61,21 @@ class Subject:
         """
         dy, *dstates = case.cotangents
         shown = {adjoint: gradients.values["x"][..., features] for adjoint, features in case.exposed.items()}
-        returned, allowed = differentiated_bounds(
-            self.cell, case.params, case.x, case.states, outputs.y, dy, tuple(dstates), contract, shown=shown
-        )
+
+        def allowed(seen: Mapping[str, Bounded]) -> tuple[dict[str, Bounded], dict[str, Bounded]]:
+            given = (case.params, case.x, case.states, outputs.y, dy, tuple(dstates))
+            return differentiated_bounds(self.cell, *given, contract, shown=seen)
+
+        returned, bounds = allowed({name: Bounded(np.asarray(a, np.float64)) for name, a in shown.items()})
         forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
-        return compare({**gradients.values, **shown}, allowed, contract) if forward.agrees else forward
+        if not forward.agrees:
+            return forward
+        comparison = compare({**gradients.values, **shown}, bounds, contract)
+        if comparison.agrees or not shown:
+            return comparison
+        # A compiler may compute an adjoint twice, rounded otherwise: once for what it shows, and once to go on with.
+        doubt = {name: Bounded(np.asarray(a, np.float64), 2 * bounds[name].errors) for name, a in shown.items()}
+        return compare({**gradients.values, **shown}, allowed(doubt)[1], contract)
 
 
 Examination = Callable[[Subject, Case, Accuracy], Outcome]
