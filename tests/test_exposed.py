@@ -1,5 +1,6 @@
 """Cases that show adjoints: the forward pass does not see it, dx shows what it should, and bounds stay small."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from lstm_spec.targets.contract import Target
 from lstm_spec.targets.python import load
 from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.checks import CHECKS, Subject, examine
-from lstm_spec.verify.exposed import expose, kernels
+from lstm_spec.verify.exposed import expose, kernels, still_shown
 from tests.faulty import plain
 from tests.faulty_gradients import FAULTS, bptt, target
 from tests.tables import sizes_of
@@ -115,6 +116,20 @@ def test_what_is_shown_may_be_rounded_otherwise_than_what_is_used(units, found):
         _, shown = pair(lstm(), T=T, B=1, n=3, m=3, dtype="float32")
         otherwise = partial(bptt, shown=1 + units * 2.0**-23)
         finding = examine(SEQUENCE, Subject(target("t", otherwise), lstm()), shown, accuracy("float32")).finding
+        assert (finding is not None) == found
+
+
+@pytest.mark.parametrize("name", ["W_f", "W_o", "x"])
+def test_a_case_that_was_changed_shows_what_it_still_can(name):
+    """Making a case smaller may zero or round its arrays; right gradients stay right, and wrong ones wrong."""
+    _, shown = pair(lstm(), T=5, n=3, m=4)
+    zeroed = {**shown.params, **({name: 0 * shown.params[name]} if name != "x" else {})}
+    changed = replace(shown, params=zeroed, x=shown.x + (name == "x"))
+    assert still_shown(lstm(), shown) == shown.exposed
+    lost = {"W_f": {"da_f"}, "W_o": {"da_o"}, "x": set()}[name]
+    assert set(still_shown(lstm(), changed)) == set(shown.exposed) - lost
+    for way, found in ((bptt, False), (FAULTS["c_t in place of c_{t-1}"], True)):
+        finding = examine(SEQUENCE, Subject(target("t", way), lstm()), changed, accuracy("float64")).finding
         assert (finding is not None) == found
 
 

@@ -22,6 +22,7 @@ from lstm_spec.targets.contract import (
     call_backward,
     call_forward,
 )
+from lstm_spec.verify import exposed
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, compare
 from lstm_spec.verify.opinions import third_opinion
@@ -60,7 +61,8 @@ class Subject:
         outputs: of the forward pass that backward ran; where they are wrong themselves, they are what is compared.
         """
         dy, *dstates = case.cotangents
-        shown = {adjoint: gradients.values["x"][..., features] for adjoint, features in case.exposed.items()}
+        features = exposed.still_shown(self.cell, case)
+        shown = {adjoint: gradients.values["x"][..., place] for adjoint, place in features.items()}
 
         def allowed(seen: Mapping[str, Bounded]) -> tuple[dict[str, Bounded], dict[str, Bounded]]:
             given = (case.params, case.x, case.states, outputs.y, dy, tuple(dstates))
