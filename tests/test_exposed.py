@@ -106,7 +106,7 @@ def test_adjoints_that_are_shown_but_not_used_are_found():
     _, shown = pair(lstm(), T=20, n=3, m=5)
     subject = Subject(Target(name="t", forward=plain, backward=backward), lstm())
     finding = examine(SEQUENCE, subject, shown, accuracy("float64")).finding
-    assert finding.deviation.output == "W_f"
+    assert finding.deviation.output == "dW_f"
 
 
 @pytest.mark.parametrize(("units", "found"), [(0, False), (1, False), (-1, False), (1000, True)])

@@ -3,7 +3,7 @@
 A check that fails blocks those that build on it, so that one fault is told once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -72,12 +72,18 @@ class Subject:
         forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
         if not forward.agrees:
             return forward
-        comparison = compare({**gradients.values, **shown}, bounds, contract)
+        got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown
+        comparison = compare(got, _named(bounds, shown), contract)
         if comparison.agrees or not shown:
             return comparison
         # A compiler may compute an adjoint twice, rounded otherwise: once for what it shows, and once to go on with.
         doubt = {name: Bounded(np.asarray(a, np.float64), 2 * bounds[name].errors) for name, a in shown.items()}
-        return compare({**gradients.values, **shown}, allowed(doubt)[1], contract)
+        return compare(got, _named(allowed(doubt)[1], shown), contract)
+
+
+def _named(bounds: Mapping[str, Bounded], shown: Collection[str]) -> dict[str, Bounded]:
+    """Name gradients as such: dW_f by W_f; what is shown is an adjoint already."""
+    return {name if name in shown else f"d{name}": bounded for name, bounded in bounds.items()}
 
 
 Examination = Callable[[Subject, Case, Accuracy], Outcome]
