@@ -45,6 +45,7 @@ def bptt(
     reduce=np.sum,
     bias_of=None,
     totals=None,
+    shown=1.0,
 ):
     steps, n, T = trace(params, x, h0, c0), x.shape[-1], len(x)
     dparams = {name: np.zeros_like(p) for name, p in params.items()} if totals is None else totals(params)
@@ -67,7 +68,7 @@ def bptt(
             source = da[(bias_of or {}).get(g, g)]
             dparams[f"W_{g}"] += reduce(da[g][:, :, None] * seen[:, None, :], axis=0)
             dparams[f"b_{g}"] += reduce(source, axis=0)
-        dx[t], dh, dc = dz[:, :n], dz[:, n:] * through_h, dc * gate["f"] * through_c
+        dx[t], dh, dc = dz[:, :n] * np.array(shown, x.dtype), dz[:, n:] * through_h, dc * gate["f"] * through_c
     return {name: d.copy() for name, d in dparams.items()}, dx, dh, dc
 
 

@@ -87,12 +87,15 @@ def forced_bounds(
 
     Arguments, returns and errors as ``error_bound``.
     """
-    T, B, _ = x.shape
     with np.errstate(all="ignore"):
         known = _forward(cell, params, x, states, y, contract)
-    returned = {"y": by_step(known.values[cell.states[0]], T, B)}
+    return _returned(cell, known, x.shape[:2])
+
+
+def _returned(cell: Program, known: Environment, shape: tuple[int, int]) -> dict[str, Bounded]:
+    returned = {"y": by_step(known.values[cell.states[0]], *shape)}
     for name in cell.states:
-        every = by_step(known.values[name], T, B)
+        every = by_step(known.values[name], *shape)
         returned[name] = Bounded(every.value[-1], every.errors[-1])
     return outward(returned)
 
@@ -107,28 +110,48 @@ def backward_bounds(
     dstates: tuple[Array, ...],
     contract: Accuracy,
     *,
-    shown: Mapping[str, Array] = MappingProxyType({}),
+    shown: Mapping[str, Bounded] = MappingProxyType({}),
 ) -> dict[str, Bounded]:
     """Return the gradients that a correct implementation may return, by the names of what they belong to.
 
     params, x, states, y: as for ``error_bound``; dy: (T, B, m), the cotangent of y; dstates: those of the final states;
-    shown: adjoints (T, B, m) of computed values by name, such as "da_f", as the implementation itself used them.
-    Returns the bounds for every parameter by its name, for "x", for every initial state ("h0", "c0", …), and for what
-    is shown. Raises AccuracyError for an operator or function without an error rule.
+    shown: adjoints (T, B, m) of computed values by name, such as "da_f", as the implementation showed them, each with
+    how far from that it may be what the implementation went on with. Returns the bounds for every parameter by its
+    name, for "x", for every initial state ("h0", "c0", …), and for what is shown. Raises AccuracyError for an operator
+    or function without an error rule.
+    """
+    return differentiated_bounds(cell, params, x, states, y, dy, dstates, contract, shown=shown)[1]
+
+
+def differentiated_bounds(
+    cell: Program,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    y: Array,
+    dy: Array,
+    dstates: tuple[Array, ...],
+    contract: Accuracy,
+    *,
+    shown: Mapping[str, Bounded] = MappingProxyType({}),
+) -> tuple[dict[str, Bounded], dict[str, Bounded]]:
+    """Return what a forward pass and the backward pass that ran on it may return: both bounds at the price of one.
+
+    Arguments and errors as ``backward_bounds``; returns what ``forced_bounds`` does, and what ``backward_bounds`` does.
     """
     T, B, _ = x.shape
     stages = backward_stages(cell, frozenset(shown))
     with np.errstate(all="ignore"):
         known = _forward(cell, params, x, states, y, contract)
         known.values["dy"] = as_rows(dy)
-        known.values.update({name: _seen(as_rows(adjoint), contract) for name, adjoint in shown.items()})
+        known.values.update({name: _seen(adjoint, contract) for name, adjoint in shown.items()})
         arriving = [Bounded(np.asarray(d, np.float64)) for d in dstates]
         initial = run_stages(stages, known, arriving, (T, B), contract, reverse=True)
     gradients = {p.name: known.values[adjoint_symbol(cell, p).name] for p in cell.parameters}
     gradients["x"] = by_step(known.values[adjoint_symbol(cell, cell.inputs[0]).name], T, B)
     gradients |= {f"{name}0": bound for name, bound in zip(cell.states, initial, strict=True)}
     own = {name: by_step(known.values[f"{name}_own"], T, B) for name in shown}
-    return outward({**gradients, **_all_or_none(own)})
+    return _returned(cell, known, (T, B)), outward({**gradients, **_all_or_none(own)})
 
 
 def _all_or_none(shown: Mapping[str, Bounded]) -> dict[str, Bounded]:
@@ -140,9 +163,10 @@ def _all_or_none(shown: Mapping[str, Bounded]) -> dict[str, Bounded]:
 
 
 def _seen(given: Bounded, contract: Accuracy) -> Bounded:
-    """Return a value as an implementation showed it: flushed if it was subnormal, and unknown if it is no number."""
-    finite = np.isfinite(given.value)
-    return Bounded(np.where(finite, given.value, 0), np.where(finite, contract.tiny, np.inf))
+    """Return rows as an implementation showed them: flushed if subnormal, and unknown if they are no numbers."""
+    rows = Bounded(as_rows(given.value).value, as_rows(given.errors + contract.tiny).value)
+    finite = np.isfinite(rows.value)
+    return Bounded(np.where(finite, rows.value, 0), np.where(finite, rows.errors, np.inf))
 
 
 def _forward(

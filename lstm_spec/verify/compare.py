@@ -17,7 +17,8 @@ Array = NDArray[Any]
 class Deviation:
     """One number that came, beside the one expected, at a named place.
 
-    output: "y" or a final state; position: step (of y only), row and unit, from 0. ratio: error over allowed error.
+    output: "y", a final state, or a gradient such as "dW_f"; position: step (of sequences only), row and unit, from 0.
+    ratio: error over allowed error.
     """
 
     output: str

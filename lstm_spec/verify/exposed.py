@@ -15,6 +15,7 @@ import numpy as np
 from sympy import BlockMatrix, MatMul, MatrixSymbol, Transpose
 
 from lstm_spec.calculus.adjoint import adjoint_symbol, backward
+from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.operators import parts_of
 from lstm_spec.spec.program import Program, evaluate_shape
 
@@ -62,6 +63,24 @@ def _kernel(cell: Program, parameter: MatrixSymbol) -> Kernel | None:
     return Kernel(parameter, adjoint.name, tuple(parts[: parts.index(x)])) if x in parts else None
 
 
+def _place(kernel: Kernel, values: Mapping[Any, int], features: slice) -> slice:
+    """Return the columns of a kernel that multiply some features of x."""
+    before = sum(evaluate_shape(part.shape, values)[0] for part in kernel.before)
+    return slice(before + features.start, before + features.stop)
+
+
+def still_shown(cell: Program, case: "Case") -> dict[str, slice]:
+    """Return what of ``case.exposed`` its weights still show, after somebody may have changed them."""
+    return {adjoint: features for adjoint, features in case.exposed.items() if _is_shown(cell, case, adjoint, features)}
+
+
+def _is_shown(cell: Program, case: "Case", adjoint: str, features: slice) -> bool:
+    values = cell.check_sizes(infer_dimensions(cell, {name: p.shape for name, p in case.params.items()}))
+    blocks = [(k.adjoint, case.params[k.parameter.name][:, _place(k, values, features)]) for k in kernels(cell)]
+    own, *others = [b for name, b in blocks if name == adjoint] + [b for name, b in blocks if name != adjoint]
+    return np.array_equal(own, np.eye(len(own))) and not any(b.any() for b in others)
+
+
 def expose(cell: Program, case: "Case", sizes: Mapping[str, int]) -> "Case":
     """Return a case with the features added that show adjoints; ``exposed`` says which, by their columns of x.
 
@@ -73,14 +92,14 @@ def expose(cell: Program, case: "Case", sizes: Mapping[str, int]) -> "Case":
     exposed, end = {}, n
     for adjoint, height in heights.items():
         exposed[adjoint] = slice(end, end := end + height)
-    params, shown = dict(case.params), set()
+    params, seen = dict(case.params), set()
     for kernel in kernels(cell):
         added = np.zeros((heights[kernel.adjoint], end - n), case.dtype)
-        if kernel.adjoint not in shown:
+        if kernel.adjoint not in seen:
             place = exposed[kernel.adjoint]
             added[:, place.start - n : place.stop - n] = np.eye(len(added), dtype=case.dtype)
-            shown.add(kernel.adjoint)
-        at = n + sum(evaluate_shape(part.shape, values)[0] for part in kernel.before)
+            seen.add(kernel.adjoint)
+        at = _place(kernel, values, slice(n, n)).start
         whole = params[kernel.parameter.name]
         params[kernel.parameter.name] = np.concatenate([whole[:, :at], added, whole[:, at:]], axis=1)
     x = np.concatenate([case.x, np.zeros((T, B, end - n), case.dtype)], axis=-1)

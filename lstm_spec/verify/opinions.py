@@ -70,9 +70,9 @@ def third_opinion(cell: Program, case: Case, deviation: Deviation) -> str:
     It is empty where it supports neither: the complex step runs free, and not from the h that a target returned.
     """
     dy, *dstates = (np.asarray(d, np.float64) for d in case.cotangents)
-    of, at = deviation.output, tuple(deviation.position.values())
-    if of in case.exposed:
-        of, at = "x", (*at[:-1], case.exposed[of].start + at[-1])
+    of, at = deviation.output.removeprefix("d"), tuple(deviation.position.values())
+    if deviation.output in case.exposed:
+        of, at = "x", (*at[:-1], case.exposed[deviation.output].start + at[-1])
     third = partial(cell, case.params, case.x, case.states, dy, tuple(dstates), of, at)
     odd = odd_one_out({"target": deviation.got, "specification": deviation.expected, "complex step": third})
     sides = {"target": "the specification", "specification": "the target"}
