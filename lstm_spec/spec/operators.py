@@ -156,7 +156,7 @@ def divide(first: Any, second: Any) -> Elementwise:
 
 
 def apply(function: Any, *arguments: Any) -> Any:
-    """Return ``function`` (a name, a SymPy Function or a Lambda) applied entry by entry; the identity is not written."""
+    """Return ``function`` (a name, a SymPy Function or a Lambda) applied entry by entry, the identity left out."""
     applied = Elementwise(function, *arguments)
     variable = applied.function.variables[0]
     return arguments[0] if applied.function.expr in (variable, identity(variable)) else applied
