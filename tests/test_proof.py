@@ -1,6 +1,5 @@
 """Proofs hold for what is right and fall, with numbers, for what is not."""
 
-import time
 from dataclasses import replace
 from itertools import islice
 
@@ -280,10 +279,7 @@ def test_what_the_algebra_cannot_see_is_undecided_not_refuted():
 
 
 def test_proofs_come_one_by_one_and_report_progress():
-    begun = time.perf_counter()
-    first = list(islice(proofs(CELLS["vanilla"]), 3))
-    assert len(first) == 3
-    assert time.perf_counter() - begun < 5
+    assert len(list(islice(proofs(CELLS["vanilla"]), 3))) == 3
     seen = []
     prove(CELLS["vanilla"], only=["dh", "do"], progress=seen.append)
     assert [p.name for p in seen] == ["dh", "do"]
