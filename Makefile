@@ -3,7 +3,7 @@ PYTHON ?= python3
 ENV ?= .venv
 BIN := $(ENV)/bin
 
-.PHONY: setup test lint types check benchmarks
+.PHONY: setup test catalogue lint types check benchmarks
 
 setup:
 	$(PYTHON) -m venv $(ENV)
@@ -11,6 +11,10 @@ setup:
 
 test:
 	$(BIN)/pytest -n auto
+
+# The tables over every cell of the catalogue, which the tests of every day take a part of.
+catalogue:
+	$(BIN)/pytest -n auto -m catalogue
 
 lint:
 	$(BIN)/ruff check .

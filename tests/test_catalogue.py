@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sympy import Lambda
 
 import lstm_spec as ls
 from lstm_spec.compute.accuracy import accuracy
@@ -12,6 +13,7 @@ from lstm_spec.compute.gradients import gradients
 from lstm_spec.report.show import catalogue_lines, count_formula
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.cells import lstm
+from lstm_spec.spec.functions import SLOTS
 from lstm_spec.spec.notations import NOTATIONS
 from lstm_spec.spec.operators import size
 from lstm_spec.spec.recurrent import gru, mut, rnn, sru
@@ -244,3 +246,10 @@ def test_what_needs_n_to_be_m_says_so(make, message):
 def test_the_square_cells_have_one_size():
     for name in ("mut1", "mut2", "sru"):
         assert ls.cell(name).sizes == (size("m"),)
+
+
+def test_an_activation_that_is_left_out_is_not_written():
+    assert str(ls.cell("noaf")["h"]) == "h = o∘c"
+    assert str(ls.cell("niaf")["c_tilde"]) == "c̃ = a_c"
+    assert str(ls.lstm(activations={"h": Lambda((SLOTS[0],), SLOTS[0])})["h"]) == "h = o∘c"
+    assert str(ls.backward(ls.cell("noaf"))["dc"]) == "δc = δh∘o + δc⁺"

@@ -61,6 +61,22 @@ def test_jax_source_agrees_with_numpy(options):
             agree(program, "jax", jax.numpy.asarray)
 
 
+@pytest.mark.parametrize("name", sorted(ls.cells()))
+def test_pytorch_source_of_the_catalogue_agrees_with_numpy(name):
+    torch = pytest.importorskip("torch")
+    agree(ls.cell(name), "torch", torch.from_numpy)
+    agree(ls.backward(ls.cell(name)), "torch", torch.from_numpy)
+
+
+@pytest.mark.catalogue
+@pytest.mark.parametrize("name", sorted(ls.cells()))
+def test_jax_source_of_the_catalogue_agrees_with_numpy(name):
+    jax = pytest.importorskip("jax")
+    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+        agree(ls.cell(name), "jax", jax.numpy.asarray)
+        agree(ls.backward(ls.cell(name)), "jax", jax.numpy.asarray)
+
+
 def test_the_agreement_of_sources_notices_one_wrong_sign():
     torch = pytest.importorskip("torch")
     cell = CELLS["vanilla"]

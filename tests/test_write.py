@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -182,6 +181,8 @@ def test_output_is_the_same_in_every_process():
         "texts = [ls.write(q, format=f, notation=n, level=v) for q in (ls.lstm(concat=None), p)\n"
         "    for f in ('text', 'latex', 'mathml') for n in ('greff', 'pytorch') for v in ('matrix', 'unit')]\n"
         "texts += [ls.write(p, format=f) for f in ('numpy', 'torch', 'jax')]\n"
+        "texts += [ls.write(ls.backward(ls.cell(name))) for name in ls.cells()[::5]]\n"
+        "texts += [str(p) for p in ls.prove(ls.cell('gru'), only=['dR_r', 'dh_prev'])]\n"
         "print(hashlib.sha256('\\0'.join(texts).encode()).hexdigest())\n"
     )
     running = [
@@ -193,16 +194,6 @@ def test_output_is_the_same_in_every_process():
     digests = [process.communicate()[0] for process in running]
     assert len(set(digests)) == 1
     assert len(digests[0].strip()) == 64
-
-
-@pytest.mark.parametrize("format", ["text", "latex", "markdown", "mathml", "numpy", "torch", "jax"])
-def test_writing_takes_less_than_a_fifth_of_a_second(format):
-    def seconds(program):
-        start = time.perf_counter()
-        ls.write(program, format=format)
-        return time.perf_counter() - start
-
-    assert min(seconds(PROGRAMS["peephole backward"]) for _ in range(3)) < 0.2
 
 
 def test_entering_the_room_does_not_hide_the_function():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from math import lcm
 from typing import Any
 
-from sympy import Dummy, Expr, Ge, Gt, Integer, Le, Lt, Piecewise, Symbol
+from sympy import Dummy, Expr, Ge, Gt, Integer, Le, Lt, Or, Piecewise, Symbol, ordered
 
 Ranges = Mapping[Symbol, Any]
 """The size of every index."""
@@ -47,6 +47,10 @@ def decide(condition: Any, ranges: Ranges) -> bool | None:
     """Tell whether an inequality holds for all values of its indices, for none, or None where it depends."""
     if condition in (True, False):
         return bool(condition)
+    if isinstance(condition, Or):
+        # SymPy joins neighbouring cases of one value.
+        parts = [decide(part, ranges) for part in condition.args]
+        return True if True in parts else None if None in parts else False
     e = excess(condition)
     if e is None:
         return None
@@ -66,8 +70,9 @@ def selected(e: Piecewise, ranges: Ranges) -> Expr | None:
 
 def threshold(e: Piecewise, index: Symbol, ranges: Ranges) -> Any:
     """Return s where a case distinction asks first, and undecided, whether index < s; else None."""
-    for _, condition in e.args:
-        if decide(condition, ranges) is None:
-            e = excess(condition)
+    parts = (part for _, condition in e.args for part in ordered(Or.make_args(condition)))
+    for part in parts:
+        if decide(part, ranges) is None:
+            e = excess(part)
             return (index - e).expand() if e is not None and e.coeff(index) == 1 else None
     return None

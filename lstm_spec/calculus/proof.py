@@ -15,18 +15,17 @@ from sympy import Lambda, MatrixSymbol
 
 from lstm_spec.calculus.adjoint import adjoint_symbol, arrivals, backward
 from lstm_spec.calculus.chain import Chain
-from lstm_spec.calculus.explicit import explicit_proofs
 from lstm_spec.calculus.identities import slope_proofs
+from lstm_spec.calculus.sequence import sequence_proof
 from lstm_spec.calculus.statement import Proof, Status
 from lstm_spec.calculus.witness import (
     Point,
+    TrueDerivative,
     Witness,
     as_lists,
-    differing,
     evaluate,
     exact_constants,
     random_point,
-    true_derivative,
 )
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import Elementwise
@@ -50,7 +49,7 @@ def proofs(cell: Program, *, formulas: Program | None = None, only: Collection[s
         found.append(proof)
         yield proof
     yield _through_time(cell, found)
-    yield from explicit_proofs(cell, back)
+    yield sequence_proof(cell, back)
 
 
 def _check_names(back: Program, only: Collection[str]) -> None:
@@ -63,7 +62,7 @@ def _check_names(back: Program, only: Collection[str]) -> None:
 def number_of_proofs(cell: Program) -> int:
     """Return how many proofs ``prove`` will make, for a progress bar."""
     slopes = sum(len(function.variables) for function in _functions(cell))
-    return slopes + len(_formulas(cell, backward(cell))) + 3
+    return slopes + len(_formulas(cell, backward(cell))) + 2
 
 
 def _functions(cell: Program) -> list[Lambda]:
@@ -98,8 +97,8 @@ def prove(
     """Prove the formulas of a cell's backward pass, for every parameter, input, state and value in between.
 
     Proved are, in this order: that the slope each elementwise function states is that of its definition; the formula of
-    every adjoint, for one step and all sizes; the induction over the steps; and the comparison with fully explicit
-    sequences, whose loss SymPy differentiates entry by entry.
+    every adjoint, for one step and all sizes; the induction over the steps; and the comparison with whole
+    sequences at fixed sizes, which share no rule with the formulas.
 
     formulas: a backward pass to examine instead of the derived one, such as a mutant of it; only: the names of the
     formulas to prove, such as "dW_f", and nothing else; progress: called with every proof as it is found.
@@ -144,11 +143,11 @@ def _formulas(cell: Program, back: Program) -> list[tuple[Equation, MatrixSymbol
 def _witness(
     cell: Program, value: MatrixSymbol, d: Equation, point: Point, values: Point, sizes: Mapping[str, int]
 ) -> Witness | None:
-    truth = true_derivative(cell, arrivals(cell), value.name, point, sizes)
-    entry = differing(values[d.name], truth)
-    if entry is None:
+    found = TrueDerivative(cell, arrivals(cell), value.name, point, sizes).wrong_entry(values[d.name])
+    if found is None:
         return None
-    return Witness(d.name, entry, float(values[d.name][entry]), float(truth[entry]), sizes, as_lists(point))
+    entry, truth = found
+    return Witness(d.name, entry, float(values[d.name][entry]), float(truth), sizes, as_lists(point))
 
 
 def _statement(cell: Program, d: Equation, value: MatrixSymbol) -> str:

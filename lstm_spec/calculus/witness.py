@@ -43,7 +43,7 @@ Array = NDArray[np.object_]
 Point = Mapping[str, Array]
 
 DIGITS = 40
-_STEP = mpmath.mpf(10) ** -13
+STEP = mpmath.mpf(10) ** -13
 _TOLERANCE = mpmath.mpf(10) ** -15
 """Differences at this step are good to about 26 digits; a formula is wrong if it misses by more than the tolerance."""
 
@@ -76,10 +76,17 @@ def random_point(program: Program, sizes: Mapping[str, int], seed: int) -> dict[
     point = {}
     for symbol in program.leaves:
         shape = evaluate_shape(symbol.shape, values)
-        count = shape[0] * shape[1]
-        entries = [mpmath.mpf(generator.choice((-1, 1)) * generator.randint(11, 149)) / 100 for _ in range(count)]
-        point[symbol.name] = np.array(entries, dtype=object).reshape(shape)
+        point[symbol.name] = _random_numbers(shape, generator)
     return point
+
+
+def _random_numbers(shape: tuple[int, int], generator: random.Random) -> Array:
+    return np.array([random_number(generator) for _ in range(shape[0] * shape[1])], dtype=object).reshape(shape)
+
+
+def random_number(generator: random.Random) -> Any:
+    """Return a number of two decimals that is not near 0."""
+    return mpmath.mpf(generator.choice((-1, 1)) * generator.randint(11, 149)) / 100
 
 
 def exact_constants(program: Program) -> dict[Symbol, Rational]:
@@ -116,26 +123,52 @@ def loss(values: Point, incoming: list[Arrival]) -> Any:
     return sum((values[a.symbol.name] * values[a.value]).sum() for a in incoming)
 
 
-def true_derivative(
-    program: Program, incoming: list[Arrival], name: str, point: Point, sizes: Mapping[str, int]
-) -> Array:
-    """Return ∂loss/∂value by central differences, the value held as independent of its own equation.
+class TrueDerivative:
+    """∂loss/∂value by central differences, the value held as independent of its own equation.
 
     point: numbers for the leaves and the arriving adjoints.
     """
-    with mpmath.workdps(DIGITS):
+
+    def __init__(
+        self, program: Program, incoming: list[Arrival], name: str, point: Point, sizes: Mapping[str, int]
+    ) -> None:
+        self.program, self.incoming, self.name, self.sizes = program, incoming, name, sizes
         values = evaluate(program, point, sizes)
-        centre = values[name]
-        fixed = {key: array for key, array in {**point, **values}.items() if key not in dependents(program, name)}
-        slopes = np.empty(centre.shape, dtype=object)
-        for position in np.ndindex(centre.shape):
+        self.centre = values[name]
+        moving = dependents(program, name)
+        self.fixed = {key: array for key, array in {**point, **values}.items() if key not in moving}
+
+    def along(self, direction: Array) -> Any:
+        """Return the derivative in a direction."""
+        with mpmath.workdps(DIGITS):
             ends = []
-            for sign in (1, -1):
-                moved = centre.copy()
-                moved[position] += sign * _STEP
-                ends.append(loss(evaluate(program, {**fixed, name: moved}, sizes), incoming))
-            slopes[position] = (ends[0] - ends[1]) / (2 * _STEP)
+            for step in (STEP, -STEP):
+                moved = {**self.fixed, self.name: self.centre + step * direction}
+                ends.append(loss(evaluate(self.program, moved, self.sizes), self.incoming))
+            return (ends[0] - ends[1]) / (2 * STEP)
+
+    def entries(self) -> Array:
+        """Return every partial derivative."""
+        slopes = np.empty(self.centre.shape, dtype=object)
+        for position in np.ndindex(self.centre.shape):
+            direction = np.full(self.centre.shape, mpmath.mpf(0), dtype=object)
+            direction[position] = mpmath.mpf(1)
+            slopes[position] = self.along(direction)
         return slopes
+
+    def wrong_entry(self, formula: Array) -> tuple[tuple[int, int], Any] | None:
+        """Return the entry of a formula that misses most, with the derivative there; None where it is right.
+
+        A wrong formula is wrong in a random direction, up to a set of directions of measure zero, so a right one costs
+        one difference and not one for every entry.
+        """
+        direction = _random_numbers(self.centre.shape, random.Random(self.name))
+        with mpmath.workdps(DIGITS):
+            if differing((formula * direction).sum(keepdims=True), np.array([[self.along(direction)]])) is None:
+                return None
+        truth = self.entries()
+        entry = differing(formula, truth)
+        return None if entry is None else (entry, truth[entry])
 
 
 def differing(formula: Array, truth: Array) -> tuple[int, int] | None:
@@ -158,7 +191,6 @@ def decimal_function(function: Lambda) -> Callable[..., Any]:
 
 
 DECIMAL = Arithmetic(mpmath.mpmathify, decimal_function)
-SYMBOLIC = Arithmetic(sympify, lambda function: function)
 
 
 @dataclass(frozen=True)
@@ -170,6 +202,10 @@ class _Scope:
 
     def number(self, e: Any) -> Any:
         return self.arithmetic.number(sympify(e).subs(self.numbers))
+
+    def function(self, e: Lambda) -> Callable[..., Any]:
+        constants = e.expr.free_symbols & self.numbers.keys() - set(e.variables)
+        return self.arithmetic.function(e.subs(self.numbers) if constants else e)
 
 
 def _value(e: Any, found: Point, scope: _Scope) -> Array:
@@ -204,7 +240,7 @@ def _hadamard(e: HadamardProduct, value: Callable[[Any], Array], scope: _Scope) 
 
 
 def _elementwise(e: Elementwise, value: Callable[[Any], Array], scope: _Scope) -> Array:
-    function = scope.arithmetic.function(e.function.subs(scope.numbers))
+    function = scope.function(e.function)
     arguments = [value(a) for a in e.arguments]
     flat = [scope.arithmetic.number(function(*entries)) for entries in zip(*(a.flat for a in arguments), strict=True)]
     return np.array(flat, dtype=object).reshape(arguments[0].shape)

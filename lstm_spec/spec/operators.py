@@ -26,7 +26,7 @@ from sympy import (
 from sympy.core.expr import Expr
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from lstm_spec.spec.functions import elementwise, quotient
+from lstm_spec.spec.functions import elementwise, identity, quotient
 
 
 class Elementwise(MatrixExpr):
@@ -155,9 +155,11 @@ def divide(first: Any, second: Any) -> Elementwise:
     return Elementwise(quotient, first, second)
 
 
-def apply(function: Any, *arguments: Any) -> Elementwise:
-    """Return ``function`` (a name, a SymPy Function or a Lambda) applied entry by entry."""
-    return Elementwise(function, *arguments)
+def apply(function: Any, *arguments: Any) -> Any:
+    """Return ``function`` (a name, a SymPy Function or a Lambda) applied entry by entry, the identity left out."""
+    applied = Elementwise(function, *arguments)
+    variable = applied.function.variables[0]
+    return arguments[0] if applied.function.expr in (variable, identity(variable)) else applied
 
 
 def concat(*parts: Any) -> BlockMatrix:
