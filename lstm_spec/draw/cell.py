@@ -16,7 +16,7 @@ from lstm_spec.draw.words import count_text, display_name
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.program import Program
 
-LEGEND = ("layer", "product", "concat", "split", "joint", "state")
+LEGEND = ("layer", "vector", "product", "concat", "split", "joint", "state")
 MOST_SLACK = 4
 TOLERATED, HOPELESS = 2, 8
 """Other orders of the layers are tried for crossings above the first number and up to the second."""
@@ -111,7 +111,7 @@ def _attempt(
         panels=(panel,),
         legend=items,
     )
-    labels = [(value, _label(graph, value, names)) for value in trees]
+    labels = [(value, [_label(graph, value, names)]) for value in trees]
     scene, missing = labelled(scene, labels)
     crossings = sum(len(wire.hops) for wire in scene.wires)
     return Attempt(scene, (len(missing), crossings, sum(tree.length for tree in trees.values())))
@@ -136,8 +136,8 @@ def _nodes(program: Program, graph: Graph, layout: Plan) -> list[Node]:
     nodes = []
     for op in graph.ops:
         box, spot = layout.boxes[op.id], layout.spots[op.id]
-        title = "\n".join(formulas[name] for name in (*op.absorbs, op.equation))
-        nodes.append(text_node(op.id, op.kind, spot, box.lines, op.equation, title))
+        title = "\n".join(formulas[name] for name in op.equations)
+        nodes.append(text_node(op.id, op.look, spot, box.lines, op.equation, title))
     for id, line in layout.terminals.items():
         nodes.append(text_node(id, "terminal", layout.spots[id], (Line(line, TERMINAL),), title=characters(line)))
     return nodes

@@ -142,8 +142,8 @@ def kinds_in(nodes: Sequence[Node], drawn: Drawn, order: Sequence[str]) -> list[
     return [item for item in order if item in present]
 
 
-def labelled(scene: Scene, texts: Sequence[tuple[str, Text]]) -> tuple[Scene, list[str]]:
-    """Return the scene with a label for every (value, text), and the values that found no room."""
+def labelled(scene: Scene, texts: Sequence[tuple[str, Sequence[Text]]]) -> tuple[Scene, list[str]]:
+    """Return the scene with a label for every (value, wordings), and the values that found no room."""
     titles = [p.title for p in scene.panels if p.title is not None]
     placed, missing = place_labels(
         texts, scene.wires, scene.joints, scene.nodes, scene.panels, (*scene.labels, *titles)

@@ -8,10 +8,11 @@ from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul
 from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
+from lstm_spec.draw.contract import is_learned, occurrences, parameters_of
 from lstm_spec.draw.graph import Graph
 from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot
 from lstm_spec.draw.place import TERMINAL
-from lstm_spec.draw.read import is_learned, occurrences, parameters_of, read
+from lstm_spec.draw.read import read
 from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Line, Scene
 from lstm_spec.draw.text import Typesetter, plain, width, with_shape
@@ -122,7 +123,7 @@ def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack:
         legend=legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32, right),
     )
     shapes = {name: evaluate_shape(s.shape, sizes) for name, s in program.symbols.items()}
-    scene, missing = labelled(scene, [(v, with_shape((), shapes[v])) for v in trees])
+    scene, missing = labelled(scene, [(v, [with_shape((), shapes[v])]) for v in trees])
     return len(missing), scene
 
 

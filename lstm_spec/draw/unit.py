@@ -149,8 +149,8 @@ def _attempt(
     formulas = {d.name: str(d) for d in program}
     nodes = []
     for op in own.ops:
-        kind = "neuron" if op.kind == "layer" else op.kind
-        title = "\n".join(formulas[name] for name in (*op.absorbs, op.equation))
+        kind = "neuron" if op.kind == "layer" else op.look
+        title = "\n".join(formulas[name] for name in op.equations)
         nodes.append(text_node(op.id, kind, layout.spots[op.id], layout.boxes[op.id].lines, op.equation, title))
     for id, line in layout.terminals.items():
         nodes.append(text_node(id, "terminal", layout.spots[id], (Line(line, TERMINAL),), title=characters(line)))
@@ -175,7 +175,7 @@ def _attempt(
         labels=(),
         panels=(Panel("unit", (x0, y0), (x1, y1), title_),),
     )
-    texts = [(value, with_shape(names[value] if _is_named(own, value) else (), (1, 1))) for value in trees]
+    texts = [(value, [with_shape(names[value] if _is_named(own, value) else (), (1, 1))]) for value in trees]
     scene, missing = labelled(scene, texts)
     scene = replace(
         scene, nodes=(*scene.nodes, *entries), wires=(*fans, *scene.wires), labels=(*scene.labels, *notes, *said)
