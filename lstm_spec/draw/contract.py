@@ -1,7 +1,6 @@
 """Which equations a picture draws within one box: a gate with its pre-activation, a normalization with its means."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +51,7 @@ def equations(program: Program) -> list[Contracted]:
     return found
 
 
-def _homes(program: Program, expressions: Mapping[str, Any], shared: frozenset[str]) -> dict[str, str]:
+def _homes(program: Program, expressions: dict[str, Any], shared: frozenset[str]) -> dict[str, str]:
     """Return for each statistic the equation that alone reads it, directly or through other statistics.
 
     A statistic has one entry per row, or is made of one that has, and nothing in it is learned.

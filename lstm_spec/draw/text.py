@@ -104,8 +104,8 @@ class Typesetter:
         line = runs(setting.write(expression).tree)
         if characters(line).count(_GAP) > 1:
             return line
-        cut = [replace(r, text=r.text.replace(f"({_GAP})", "").replace(_GAP, "")) for r in line]
-        kept = [r for r in cut if r.text.strip("\u2009 ")]
+        cut = _merged([replace(r, text=r.text.replace(_GAP, "")) for r in line if r.text != _GAP])
+        kept = [r for r in (replace(r, text=r.text.replace("()", "")) for r in cut) if r.text.strip("\u2009 ")]
         return (*kept[:-1], replace(kept[-1], text=kept[-1].text.rstrip("\u2009 "))) if kept else ()
 
     def formula(self, expression: Any) -> Text:
