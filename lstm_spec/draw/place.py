@@ -177,7 +177,7 @@ def _centers(columns: Columns, boxes: Mapping[str, Box], margin: int, slack: int
     centers, x = {}, margin
     early = {columns.place[id][0] for id in columns.graph.early}
     for position, column in enumerate(columns.order):
-        x += 2 if position and columns.order[position - 1] in early else 0
+        x += 3 if position and columns.order[position - 1] in early else 0
         half = max(boxes[id].half_width for id, (c, _) in columns.place.items() if c == column)
         x += (3 + slack if position else 0) + half
         centers[column] = x
