@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from lstm_spec.draw.picture import Picture, draw
+from lstm_spec.draw.picture import DrawError, Picture, draw
 from lstm_spec.spec.catalogue import cell, cells
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.program import Program
@@ -79,7 +79,10 @@ def gallery(directory: str | Path) -> Iterator[Path]:
     directory: is made if need be.
     """
     target = Path(directory)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DrawError(f"cannot make the folder {directory}: {error.strerror}") from error
     titles = {}
     for entry in entries():
         picture = entry.draw()
@@ -98,7 +101,7 @@ def _index(titles: Mapping[Entry, str]) -> str:
         "",
         "Drawn from the equations by `lstm-spec draw --all diagrams`;"
         f" {', '.join(f'{name} = {size}' for name, size in SIZES.items())} unless the sizes are symbols.",
-        "The `.gv` files are pinned: `dot -Tpdf cell_lstm.gv -o cell_lstm.pdf` renders the same picture in any Graphviz.",
+        "The `.gv` files are pinned: `dot -Tpdf cell_lstm.gv -o cell_lstm.pdf` renders the same in any Graphviz.",
     ]
     for view, heading in HEADINGS.items():
         shown = {entry: title for entry, title in titles.items() if entry.view == view}
