@@ -17,7 +17,9 @@ from lstm_spec.spec.notation import text
 from lstm_spec.spec.program import Program
 
 LEGEND = ("layer", "vector", "product", "concat", "split", "joint", "state")
-MOST_SLACK = 4
+SLACKS, LAST_RESORTS = (0, 1, 2, 3), (5, 8, 12, 20)
+"""Extra lattice lines to try, and those that are tried only where there is no way with fewer."""
+
 TOLERATED, HOPELESS = 2, 8
 """Other orders of the layers are tried for crossings above the first number and up to the second."""
 ORDER, TITLE, COUNT = 8.5, 12.0, 9.0
@@ -47,7 +49,9 @@ def best_scene(graph: Graph, attempt: Callable[[int, tuple[str, ...]], "Attempt 
     attempt: draws with some extra room and an order of the layers. Raises RoutingError where no picture is found.
     """
     found: Attempt | None = None
-    for slack in range(MOST_SLACK):
+    for slack in (*SLACKS, *LAST_RESORTS):
+        if found is not None and slack in LAST_RESORTS:
+            break
         tried = attempt(slack, ())
         if tried is None:
             continue

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from lstm_spec.draw.picture import DrawError, Picture, draw
 from lstm_spec.spec.catalogue import cell, cells
@@ -57,7 +58,7 @@ class Entry:
         """Draw it."""
         program = program_of(self.cell)
         known = {s.name for s in program.sizes}
-        sizes = {} if self.symbolic else {name: size for name, size in SIZES.items() if name in known}
+        sizes: dict[str, Any] = {} if self.symbolic else {name: size for name, size in SIZES.items() if name in known}
         return draw(self.view, program, **sizes)
 
 

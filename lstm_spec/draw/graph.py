@@ -59,7 +59,7 @@ class Graph:
     """Operations in an order in which they can be computed, with what enters and what leaves.
 
     inputs: values from outside; states: pairs (previous, next); outputs: values handed on; shapes and factors by value
-    (a factor is what a wire multiplies by on its way).
+    (a factor is what a wire multiplies by on its way); flat: whether all layers stand side by side.
     """
 
     ops: tuple[Op, ...]
@@ -67,6 +67,7 @@ class Graph:
     states: tuple[tuple[str, str], ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, tuple[Any, Any]]
+    flat: bool = False
 
     @cached_property
     def by_id(self) -> Mapping[str, Op]:
@@ -108,7 +109,7 @@ class Graph:
     def early(self) -> frozenset[str]:
         """The layers before the gates: several layers or a concatenation read them, or such a layer does."""
         found: set[str] = set()
-        for op in reversed(self.ops):
+        for op in () if self.flat else reversed(self.ops):
             readers = self.readers(op.id)
             ahead = all(r.kind == "concat" or r.id in found for r in readers)
             shared = len(readers) > 1 and all(r.kind == "layer" for r in readers)

@@ -72,7 +72,7 @@ def place_labels(
     joints: Sequence[Joint],
     nodes: Sequence[Node],
     panels: Sequence[Panel],
-    fixed: Sequence[Label] = (),
+    fixed: Sequence[Rect] = (),
 ) -> tuple[list[Label], list[str]]:
     """Return a label for every (value, wordings) along its wires, and the values that found no room.
 
@@ -86,7 +86,7 @@ def place_labels(
     obstacles += [around(joint.at, 7, 7) for joint in joints]
     obstacles += [around(n.center, n.width, n.height).grown(1) for n in nodes]
     obstacles += [side for panel in panels for side in edges(panel)]
-    obstacles += [box(label) for label in fixed]
+    obstacles += fixed
     free: dict[str, list[list[tuple[Label, Rect]]]] = {}
     for value, wordings in texts:
         own = [wire for wire in wires if wire.value == value]

@@ -83,12 +83,14 @@ def plan(
     dress: Callable[[Op], Op] = lambda op: op,
     margin: int = 0,
     heading: float = 0,
+    from_left: bool = False,
 ) -> Plan:
     """Return a cell on the lattice.
 
     names: the text of what enters and leaves, by the id of its terminal or of its value; slack: extra lattice lines
     between bands and columns; layers: the order of the learned layers to try; dress: what an operation shows instead;
-    margin: extra lattice lines on the right, for long labels; heading: the width of the frame's title in points.
+    margin: extra lattice lines on the right, for long labels; heading: the width of the frame's title in points;
+    from_left: whether inputs enter there and not from below.
     """
     columns = arrange(graph, layers)
     on_rails = {op for rail in graph.rails for op in rail}
@@ -105,7 +107,7 @@ def plan(
     }
     top = max(s.y + s.half_height for s in spots.values()) + (2 if graph.rails else 4)
     frame = ((0, 0), (wide, top))
-    outside, nets = _terminals(graph, columns, spots, names, frame, heights)
+    outside, nets = _terminals(graph, columns, spots, names, frame, heights, from_left)
     terminals = {id: _name(names, id) for id in outside}
     bars = [spots[op.id] for op in graph.ops if op.kind == "concat"]
     orders = [((s.x - 3, s.y + s.half_height + 1), (s.x + 3, s.y + s.half_height + 1)) for s in bars]
@@ -197,6 +199,7 @@ def _terminals(
     names: Mapping[str, Text],
     frame: tuple[Vertex, Vertex],
     heights: Mapping[Band, int],
+    from_left: bool,
 ) -> tuple[dict[str, Spot], tuple[Net, ...]]:
     """Return the spots of what enters and leaves, and all nets."""
     (left, floor), (right, top) = frame
@@ -223,6 +226,10 @@ def _terminals(
             terminal(f"{after}-out", right + 2, y, "east")
             y = min(y, heights[BUS]) - 2
     for number, value in enumerate(graph.inputs):
+        if from_left:
+            terminal(value, left - 2, y, "east")
+            y = min(y, heights[BUS]) - 2
+            continue
         x = left + 2 if number == 0 else _beside(graph, spots, value, left + 4, found)
         terminal(value, x, floor - 3, "north")
     for number, value in enumerate(graph.outputs):
