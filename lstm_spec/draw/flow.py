@@ -25,7 +25,9 @@ from lstm_spec.spec.program import Equation, Program, evaluate_shape
 
 LEGEND = ("layer", "vector", "joint", "state", "value")
 NAME, FORMULA = 11.0, 8.5
-MOST_SLACK = 7
+MOST_SLACK, CLOSE = 7, 4
+"""How much extra room is tried, and how many wires may enter a box on neighbouring lines."""
+
 WIDEST = 4.5
 """How much wider than high the picture gets before its boxes move apart."""
 
@@ -182,10 +184,15 @@ def _fan(name: str, program: Program, lines: Mapping[str, Any]) -> int:
     return max(1, len(read_))
 
 
+def _fan_room(fan: int) -> int:
+    """Return the half height of a box; many wires side by side only find their ways with a line between them."""
+    return max(2, fan - 1 if fan > CLOSE else fan // 2)
+
+
 def _extent(name: str, program: Program, lines: Mapping[str, tuple[Line, ...]], setter: Typesetter) -> tuple[int, int]:
     if name in lines:
         widest = max(line.width for line in lines[name])
-        return ceil((widest + 12) / (2 * STEP)), max(2, _fan(name, program, lines) // 2)
+        return ceil((widest + 12) / (2 * STEP)), _fan_room(_fan(name, program, lines))
     return max(1, ceil(width(setter.symbol(name.removesuffix("-out")), TERMINAL) / (2 * STEP))), 1
 
 

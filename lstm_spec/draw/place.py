@@ -60,7 +60,7 @@ def box_of(op: Op, band: Band | None, *, on_rail: bool = False) -> Box:
         wide = max(3, ceil((max(line.width for line in lines) + 12) / (2 * STEP)), fan // 2 + 1)
         high = max(2 if glyph else 1, ceil(height / (2 * STEP)))
         if band is not None and band[0] == "bus":
-            return Box(lines, wide, max(high, fan // 2 + 1), "flow")
+            return Box(lines, wide, max(high, fan - 1), "flow")
         return Box(lines, wide, high, "beside" if band == POINT and fan <= SIDES else "layer")
     if op.kind == "neuron":
         line = Line((*plain("Σ\u2009" if op.glyph else "Σ", bold=True), *bold(op.glyph)), NAME)

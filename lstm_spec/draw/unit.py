@@ -179,12 +179,7 @@ def _attempt(
         panels=(Panel("unit", (x0, y0), (x1, y1), title_),),
     )
     texts = [(value, [with_shape(names[value] if _is_named(own, value) else (), (1, 1))]) for value in trees]
-    beneath = [n.center[1] - n.height / 2 for n in neurons]
-    fan = (
-        [Rect(min(n.center[0] for n in neurons), row, max(n.center[0] for n in neurons), max(beneath))]
-        if neurons
-        else []
-    )
+    fan = [Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons))] if neurons else []
     scene, missing = labelled(scene, texts, fan)
     scene = replace(
         scene, nodes=(*scene.nodes, *entries), wires=(*fans, *scene.wires), labels=(*scene.labels, *notes, *said)
