@@ -38,6 +38,7 @@ ALL = {name: program_of(name) for name in (*ls.cells(), "separate")} | CELLS
 MOST_CROSSINGS = {
     "lstm": 1,
     "cifg": 1,
+    "cifg_i": 1,
     "lstmp": 1,
     "gru": 1,
     "mgu": 1,
@@ -45,6 +46,14 @@ MOST_CROSSINGS = {
     "deep": 1,
     "rnn": 0,
     "peephole": 2,
+    "lstmp_peephole": 2,
+    "gru_reset_after": 2,
+    "own_lstmp": 1,
+    "own_gru": 1,
+    "own_mgu": 1,
+    "own_lstm_1997": 1,
+    "own_deep": 1,
+    "own_rnn": 0,
 }
 ASPECT = {"cell": 2.5, "backward": 2.5, "unit": 2.5, "network": 2.5}
 OFTEN = [(e.view, e.cell, e.symbolic) for e in GALLERY]

@@ -20,7 +20,7 @@ LEGEND = ("layer", "vector", "product", "concat", "split", "joint", "state")
 SLACKS, LAST_RESORTS = (0, 1, 2, 3), (5, 8, 12, 20)
 """Extra lattice lines to try, and those that are tried only where there is no way with fewer."""
 
-TOLERATED, HOPELESS = 2, 8
+TOLERATED, HOPELESS = 1, 8
 """Other orders of the layers are tried for crossings above the first number and up to the second."""
 ORDER, TITLE, COUNT = 8.5, 12.0, 9.0
 """Font sizes in points: the order of a concatenation, the cell's name, its number of parameters."""
@@ -62,7 +62,7 @@ def best_scene(graph: Graph, attempt: Callable[[int, tuple[str, ...]], "Attempt 
         if tried.faults[0] == 0:
             worth = TOLERATED < tried.faults[1] <= HOPELESS
             others = [attempt(slack, layers) for layers in orders(graph)] if worth else []
-            return min((tried, *filter(None, others)), key=lambda a: a.faults).scene
+            return min((tried, *filter(None, others)), key=lambda a: a.faults[:2]).scene
     if found is None:
         raise RoutingError(f"{name} is too crowded to be drawn")
     return found.scene
