@@ -1,8 +1,8 @@
-"""Cells that the drawing has to cope with, as small Programs: no option of ``lstm`` makes these."""
+"""Cells that the drawing has to cope with, written as somebody might write their own."""
 
 from sympy import MatrixSymbol
 
-from lstm_spec import Equation, Program, check_cell, lstm
+from lstm_spec import Equation, Program, check_cell
 from lstm_spec.spec.operators import add, affine, apply, concat, hadamard, matmul, matrix, one_minus, size, vector
 
 n, m, q = size("n"), size("m"), size("q")
@@ -139,16 +139,12 @@ def sru() -> Program:
 
 
 CELLS = {
-    "lstm": lstm(),
-    "peephole": lstm(peepholes="fio", name="peephole"),
-    "cifg": lstm(coupled="i=1-f", name="cifg"),
-    "separate": lstm(concat=None, name="separate_lstm"),
-    "lstmp": lstmp(),
-    "gru": gru(),
-    "gru_v1": gru_reset_after(),
-    "mgu": mgu(),
-    "rnn": rnn(),
-    "lstm_1997": lstm_1997(),
-    "deep": deep(),
-    "sru": sru(),
+    "own_lstmp": lstmp(),
+    "own_gru": gru(),
+    "own_gru_reset_after": gru_reset_after(),
+    "own_mgu": mgu(),
+    "own_rnn": rnn(),
+    "own_lstm_1997": lstm_1997(),
+    "own_deep": deep(),
+    "own_sru": sru(),
 }

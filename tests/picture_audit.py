@@ -421,16 +421,38 @@ def absorbed(program) -> dict[str, str]:
     return found
 
 
+def statistics(program) -> dict[str, str]:
+    """Means and variances, and what is made of them alone, with the one equation that reads them in the end."""
+    reads = {d.name: set(occurrences(d.expression)) for d in program}
+    learned = parameters_of(program)
+    leaving = {*program.outputs, *program.states}
+    single = {d.name for d in program if d.symbol.shape == (1, 1) and not names_in(d.expression) & learned}
+    for name, read in reads.items():
+        if read & single and not names_in(program[name].expression) & learned:
+            single.add(name)
+    found = {}
+    for name in reversed(reads):
+        ends = {found.get(reader, reader) for reader, read in reads.items() if name in read}
+        if name in single - leaving and len(ends) == 1:
+            found[name] = ends.pop()
+    gates = absorbed(program)
+    return {name: gates.get(home, home) for name, home in found.items()}
+
+
 def expected_edges(program) -> Counter:
-    within = absorbed(program)
+    once = set(statistics(program).values())
+    within = absorbed(program) | statistics(program)
     edges = Counter()
     for d in program:
         if d.name in parameters_of(program):
             continue
-        for name in occurrences(d.expression):
-            target = within.get(d.name, d.name)
+        target = within.get(d.name, d.name)
+        used = Counter(occurrences(d.expression))
+        for name, times in used.items():
             if name not in parameters_of(program) and within.get(name) != target:
-                edges[name, target] += 1
+                # A box that normalizes, or that stacks products, takes in a value once.
+                stack = isinstance(d.expression, BlockMatrix) and names_in(d.expression) & parameters_of(program)
+                edges[name, target] = 1 if stack or target in once else edges[name, target] + times
     for name in program.states:
         edges[name, f"{name}-out"] += 1
     others = [o for o in program.outputs if o not in program.states]
@@ -456,7 +478,7 @@ def completeness_faults(d: Drawing, program, sizes) -> list[str]:
         faults = []
     values = program.check_sizes(sizes)
     setting = Setting(NOTATIONS["design"].in_type(), program.shared, frozenset(program.symbols))
-    within = absorbed(program)
+    within = absorbed(program) | statistics(program)
     reads = {n for e in program for n in occurrences(e.expression)}
     squeezed = _squeeze(d.text)
     for name, symbol in program.symbols.items():
@@ -466,6 +488,8 @@ def completeness_faults(d: Drawing, program, sizes) -> list[str]:
             titles = " ".join(n.title for n in d.nodes.values())
             if str(program[name]) not in titles:
                 faults.append(f"{name} is named nowhere")
+            if name in statistics(program) and f"{written}=" not in squeezed:
+                faults.append(f"{name} is computed nowhere")
         elif name in parameters_of(program):
             lines = [line for n in d.nodes.values() for line, _ in n.texts]
             if not any(
@@ -503,7 +527,8 @@ def _dimension_faults(d: Drawing, program, values) -> list[str]:
 
 
 def _terms(e) -> list:
-    return [t for a in e.args for t in _terms(a)] if isinstance(e, MatAdd) else [e]
+    parts = e.args if isinstance(e, MatAdd) else e.blocks if isinstance(e, BlockMatrix) else None
+    return [e] if parts is None else [t for part in parts for t in _terms(part)]
 
 
 def _squeeze(text: str) -> str:
@@ -517,7 +542,7 @@ def _difference(wanted: Counter, got: Counter) -> str:
 def backward_faults(d: Drawing, back) -> list[str]:
     """The uses of adjoints in the equations are the uses that the wires carry; factors and names occur as text."""
     origin = back.origin
-    within = {f"d{inner}": f"d{outer}" for inner, outer in absorbed(origin).items()}
+    within = {f"d{inner}": f"d{outer}" for inner, outer in (absorbed(origin) | statistics(origin)).items()}
     wanted = Counter()
     for e in back.derived:
         if e.shared:
@@ -526,7 +551,7 @@ def backward_faults(d: Drawing, back) -> list[str]:
             for name in occurrences(term):
                 if name not in origin.symbols and within.get(e.name) != name and e.name not in within:
                     wanted[f"{name} → {e.name}: {text_of(term)}"] += 1
-    got = Counter(w.title for w in d.wires if w.title)
+    got = Counter(line for w in d.wires for line in w.title.split("\n") if line)
     faults = [] if wanted == got else [f"uses differ: {_difference(wanted, got)}"]
     setting = Setting(
         NOTATIONS["design"].in_type(),
@@ -540,7 +565,7 @@ def backward_faults(d: Drawing, back) -> list[str]:
             continue
         if _squeeze(plain(setting.symbol(e.name))) not in squeezed:
             faults.append(f"{e.name} is named nowhere")
-    titles = {n.title for n in d.nodes.values()}
+    titles = {line for n in d.nodes.values() for line in n.title.split("\n")}
     faults += [f"no box says {e}" for e in back.derived if e.name in within and str(e) not in titles]
     for e in back.derived:
         if e.shared and f"{_squeeze(plain(setting.symbol(e.name)))}=" not in squeezed:

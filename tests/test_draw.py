@@ -1,6 +1,5 @@
 """Every picture of the gallery, and cells the placing never saw, are taken apart and held against their Program."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lstm_spec as ls
-from lstm_spec.draw.gallery import SIZES, default_cells, gallery, pictures
+from lstm_spec.draw.gallery import SIZES, entries, gallery, program_of
 from lstm_spec.draw.picture import VIEWS, DrawError
 from lstm_spec.draw.render import RenderError
 from lstm_spec.spec.operators import add, apply, hadamard
@@ -34,10 +33,12 @@ from tests.picture_audit import (
 )
 
 ROOT = Path(__file__).parent.parent
-ALL = {**default_cells(), **CELLS}
+GALLERY = entries()
+ALL = {name: program_of(name) for name in (*ls.cells(), "separate")} | CELLS
 MOST_CROSSINGS = {
     "lstm": 1,
     "cifg": 1,
+    "cifg_i": 1,
     "lstmp": 1,
     "gru": 1,
     "mgu": 1,
@@ -45,13 +46,30 @@ MOST_CROSSINGS = {
     "deep": 1,
     "rnn": 0,
     "peephole": 2,
+    "lstmp_peephole": 2,
+    "gru_reset_after": 2,
+    "own_lstmp": 1,
+    "own_gru": 1,
+    "own_mgu": 1,
+    "own_lstm_1997": 1,
+    "own_deep": 1,
+    "own_rnn": 0,
 }
 ASPECT = {"cell": 2.5, "backward": 2.5, "unit": 2.5, "network": 2.5}
-EVERY = [(view, cell, False) for cell in ALL for view in ("cell", "backward", "unit")]
-EVERY += [(view, "lstm", symbolic) for view in VIEWS for symbolic in (False, True)]
-EVERY += [(view, "gru", False) for view in VIEWS] + [("stacked", "lstmp", True), ("bidirectional", "rnn", False)]
-EVERY = list(dict.fromkeys(EVERY))
-IDS = ["-".join([view, cell, *(["symbolic"] if symbolic else [])]) for view, cell, symbolic in EVERY]
+OFTEN = [(e.view, e.cell, e.symbolic) for e in GALLERY]
+OFTEN += [(view, cell, False) for cell in CELLS for view in ("cell", "backward", "unit")]
+OFTEN += [(view, "lstm", symbolic) for view in VIEWS for symbolic in (False, True)]
+OFTEN += [(view, "gru", False) for view in VIEWS] + [("stacked", "lstmp", True), ("bidirectional", "rnn", False)]
+OFTEN = list(dict.fromkeys(OFTEN))
+SELDOM = [(view, cell, False) for cell in ALL for view in VIEWS if (view, cell, False) not in OFTEN]
+
+
+def named(table, *marks):
+    """The table as parameters with readable ids."""
+    return [pytest.param(*row, id="-".join([*row[:2], *["symbolic"] * row[2]]), marks=marks) for row in table]
+
+
+EVERY = [*named(OFTEN), *named(SELDOM, pytest.mark.catalogue)]
 
 
 def sizes_of(program, symbolic=False):
@@ -76,13 +94,13 @@ def faults_of(source, view, program, sizes):
     return faults
 
 
-@pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY, ids=IDS)
+@pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY)
 def test_svg_shows_the_program_and_is_clean(view, cell, symbolic):
     made = picture(view, cell, symbolic)
     assert faults_of(made.svg(), view, ALL[cell], sizes_of(ALL[cell], symbolic)) == []
 
 
-@pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY, ids=IDS)
+@pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY)
 def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symbolic):
     made = picture(view, cell, symbolic)
     rendered = graphviz_json(made.dot())
@@ -158,18 +176,38 @@ def test_network_boxes_the_layer():
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_gallery_is_fresh(tmp_path):
-    written = gallery(tmp_path)
-    committed = {p.name for p in (ROOT / "diagrams").iterdir() if p.suffix in (".svg", ".gv", ".md")}
-    assert {p.name for p in written} == committed
-    stale = [p.name for p in written if p.read_bytes() != (ROOT / "diagrams" / p.name).read_bytes()]
-    assert stale == [], "write the gallery again: lstm-spec draw --all diagrams"
+@pytest.mark.parametrize("entry", GALLERY, ids=[e.name for e in GALLERY])
+def test_gallery_is_fresh(entry):
+    made = picture(entry.view, entry.cell, entry.symbolic)
+    for suffix, source in (("svg", made.svg()), ("gv", made.dot())):
+        committed = (ROOT / "diagrams" / f"{entry.name}.{suffix}").read_text(encoding="utf-8")
+        assert source == committed, "write the gallery again: lstm-spec draw --all diagrams"
+
+
+def test_gallery_has_every_cell_and_nothing_else():
+    committed = {p.name for p in (ROOT / "diagrams").iterdir()}
+    assert committed == {f"{e.name}.{suffix}" for e in GALLERY for suffix in ("svg", "gv")} | {"README.md"}
+    assert {e.cell for e in GALLERY if e.view == "cell"} >= set(ls.cells())
+    assert {e.view for e in GALLERY} == set(VIEWS)
+    index = (ROOT / "diagrams" / "README.md").read_text(encoding="utf-8")
+    assert all(f'<img src="{e.name}.svg"' in index for e in GALLERY)
+
+
+def test_gallery_writes_what_it_lists(tmp_path, monkeypatch):
+    monkeypatch.setattr("lstm_spec.draw.gallery.entries", lambda: GALLERY[:2])
+    written = [p.name for p in gallery(tmp_path / "new" / "folder")]
+    assert written == ["cell_lstm.svg", "cell_lstm.gv", "cell_lstm_symbolic.svg", "cell_lstm_symbolic.gv", "README.md"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DrawError, match="cannot make the folder"):
+        list(gallery(tmp_path / "file" / "folder"))
 
 
 def test_bytes_do_not_depend_on_the_hash_seed():
+    some = [e.name for e in GALLERY if e.view != "cell" or e.cell in ("lstm", "slstm", "layer_norm", "fgr", "gru")]
     script = (
-        "import hashlib; from lstm_spec.draw.gallery import pictures\n"
-        "print([hashlib.sha256((p.svg() + p.dot() + p.tikz()).encode()).hexdigest() for _, p in pictures()])"
+        "import hashlib; from lstm_spec.draw.gallery import entries\n"
+        f"made = [e.draw() for e in entries() if e.name in {some}]\n"
+        "print([hashlib.sha256((p.svg() + p.dot() + p.tikz()).encode()).hexdigest() for p in made])"
     )
     outputs = set()
     for seed in ("1", "2"):
@@ -274,6 +312,7 @@ def test_all_steps_are_drawn_when_they_are_few():
         (lambda: ls.draw("cell", ALL["lstm"], highlight="g"), "nothing named g to highlight"),
         (lambda: ls.draw("unrolled", ALL["lstm"], steps=0), "steps must be a positive integer"),
         (lambda: picture("cell", "lstm").save("cell.jpg"), r"\.svg, .*\.pdf"),
+        (lambda: picture("cell", "lstm").save("/nowhere/cell.svg"), "cannot write /nowhere/cell.svg: No such file"),
     ],
 )
 def test_mistakes_are_said_in_one_sentence(call, said):
@@ -372,6 +411,5 @@ def test_audit_notices_a_missing_hop():
 
 
 def test_pictures_have_distinct_names():
-    names = [name for name, _ in pictures({"lstm": ls.lstm()})]
-    assert len(names) == len(set(names)) >= len(VIEWS)
-    assert hashlib.sha256("".join(names).encode()).hexdigest()
+    names = [e.name for e in GALLERY]
+    assert len(names) == len(set(names)) > len(ls.cells()) + len(VIEWS)

@@ -66,23 +66,28 @@ def _attempt(g: Gradients, graph: Graph, slack: int, layers: tuple[str, ...]) ->
 def _dressed(op: Op, g: Gradients, graph: Graph) -> Op:
     """Return what an operation shows on the way back: derivatives in place of functions, transposed parameters."""
     if op.kind == "function":
-        name = op.glyph[0].text if op.glyph else ""
-        return replace(op, glyph=plain("−" if name == "1−" else name if len(name) < 2 else f"{name}′"))
+        return replace(op, glyph=_derivative(op.glyph))
     if op.kind != "layer":
         return op
-    inner = graph.inner(op)
-    adjoint = g.name(inner)
+    inside = (*op.statistics, graph.inner(op))
     rows: list[Text] = []
-    if op.absorbs and adjoint in g.adjoints:
-        rows.append((*g.setter.symbol(adjoint), *plain(" = "), *g.formula(g.adjoints[adjoint].expression)))
+    for value in (*op.absorbs, *reversed(op.statistics)):
+        if g.name(value) in g.adjoints:
+            rows.append(g.row(g.adjoints[g.name(value)]))
     for value in dict.fromkeys(op.operands):
-        rows += [g.weight(term) for term in g.terms(value, inner)]
-    if op.named:
-        for equation in g.shared_rows(adjoint):
-            total = plain("Σ\u2009", dim=True)
-            rows.append((*g.setter.symbol(equation.name), *plain(" = "), *total, *g.formula(equation.expression)))
-    glyph = plain(f"{op.glyph[0].text}′", bold=True) if op.glyph else ()
+        rows += [g.weight(term) for inner in inside for term in g.terms(value, inner)]
+    rows += [g.row(equation) for equation in g.of_parameters(op.parameters)]
+    glyph = _derivative(op.glyph) if op.glyph and op.parameters else op.glyph
     return replace(op, rows=tuple(dict.fromkeys(rows)) or (plain("·"),), glyph=glyph)
+
+
+def _derivative(glyph: Text) -> Text:
+    """Return how the derivative of a function is written."""
+    name = characters(glyph)
+    known = {"1−": "−", "1+": "=", "ᵀ": "ᵀ"}.get(name)
+    if known or not any(map(str.isalpha, name)):
+        return plain(known or name)
+    return (*plain("("), *glyph, *plain(")′")) if " " in name else (*glyph, *plain("′"))
 
 
 @dataclass
@@ -95,7 +100,7 @@ class _Sketch:
     trees: Mapping[str, Tree]
     nodes: dict[str, Node] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
-    labels: list[tuple[str, Text]] = field(default_factory=list)
+    labels: list[tuple[str, list[Text]]] = field(default_factory=list)
 
     def draw(self) -> None:
         for op in self.graph.ops:
@@ -109,10 +114,11 @@ class _Sketch:
 
     def _node(self, op: Op) -> Node:
         box, spot = self.layout.boxes[op.id], self.layout.spots[op.id]
-        adjoint = self.g.adjoints.get(self.g.name(self.graph.inner(op)))
+        inside = [self.g.name(value) for value in (*op.statistics, self.graph.inner(op))]
+        said = [self.g.adjoints[name] for name in inside if name in self.g.adjoints]
         lines = box.lines
-        kind: Any = "split" if op.kind == "concat" else "concat" if op.kind == "split" else op.kind
-        node = text_node(f"d-{op.id}", kind, spot, lines, adjoint.name if adjoint else "", str(adjoint or ""))
+        kind: Any = "split" if op.kind == "concat" else "concat" if op.kind == "split" else op.look
+        node = text_node(f"d-{op.id}", kind, spot, lines, said[-1].name if said else "", "\n".join(map(str, said)))
         if op.kind == "sum":
             return replace(node, kind="copy", width=COPY, height=COPY, lines=())
         return node
@@ -148,18 +154,19 @@ class _Sketch:
                 self.wires.append(
                     Wire(self.nodes[source].id, self.nodes[target].id, name, points, hops, (), flow, arrow, title=use)
                 )
-                label = self._label(value, adjoint, factor, final)
-                if label:
-                    self.labels.append((name, label))
+                wordings = self._wordings(value, adjoint, factor, final)
+                if wordings:
+                    self.labels.append((name, wordings))
 
-    def _label(self, value: str, adjoint: str, factor: Text, final: bool) -> Text:
+    def _wordings(self, value: str, adjoint: str, factor: Text, final: bool) -> list[Text]:
+        """Return what a wire may say: its name with the factor on its way, or less where there is little room."""
         outside = value not in self.graph.by_id
-        symbol = self.g.setter.symbol(adjoint) if final and adjoint in self.g.back.symbols and not outside else ()
-        gap = plain("\u00a0\u00a0") if symbol and factor else ()
-        line = (*symbol, *gap, *factor)
-        if not symbol:
-            return line
-        return with_shape(line, evaluate_shape(self.g.back.symbols[adjoint].shape, dict(self.g.sizes)))
+        if outside or not final or adjoint not in self.g.back.symbols:
+            return [factor] if factor else []
+        symbol = self.g.setter.symbol(adjoint)
+        shape = evaluate_shape(self.g.back.symbols[adjoint].shape, dict(self.g.sizes))
+        whole = [(*symbol, *plain("\u00a0\u00a0"), *factor)] if factor else []
+        return [*(with_shape(line, shape) for line in (*whole, symbol)), symbol]
 
     def _readers(self, value: str, tree: Tree) -> list[tuple[str, Text, str]]:
         """Return for every branch the node it comes from, the factor on its way, and the use in the equations."""
@@ -174,14 +181,16 @@ class _Sketch:
                 said = f"{arriving.name} → {self.g.name(value)}: {text(arriving)}" if arriving is not None else ""
                 found.append((id, (), said))
                 continue
-            inner = self.graph.inner(op)
-            terms = self.g.terms(value, inner)
-            position = taken.setdefault(inner, 0)
-            taken[inner] += 1
-            term = terms[position] if position < len(terms) else None
-            factor = self.g.factor(term) if term and op.kind != "layer" else ()
-            use = f"{term.adjoint} → {self.g.name(value)}: {text(term.expression)}" if term else ""
-            found.append((id, factor, use))
+            within = self.graph.inner(op)
+            terms = [term for inner in (*op.statistics, within) for term in self.g.terms(value, inner)]
+            reading = [o for o in self.graph.readers(value) if self.graph.inner(o) == within]
+            if op.kind != "layer" or len(reading) > 1:
+                position = taken.setdefault(within, 0)
+                taken[within] += 1
+                terms = terms[position : position + 1]
+            factor = self.g.factor(terms[0]) if terms and op.kind != "layer" else ()
+            uses = [f"{term.adjoint} → {self.g.name(value)}: {text(term.expression)}" for term in terms]
+            found.append((id, factor, "\n".join(uses)))
         return found
 
     def scene(self) -> Scene:

@@ -16,9 +16,11 @@ from lstm_spec.draw.words import count_text, display_name
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.program import Program
 
-LEGEND = ("layer", "product", "concat", "split", "joint", "state")
-MOST_SLACK = 4
-TOLERATED, HOPELESS = 2, 8
+LEGEND = ("layer", "vector", "product", "concat", "split", "joint", "state")
+SLACKS, LAST_RESORTS = (0, 1, 2, 3), (5, 8, 12, 20)
+"""Extra lattice lines to try, and those that are tried only where there is no way with fewer."""
+
+TOLERATED, HOPELESS = 1, 8
 """Other orders of the layers are tried for crossings above the first number and up to the second."""
 ORDER, TITLE, COUNT = 8.5, 12.0, 9.0
 """Font sizes in points: the order of a concatenation, the cell's name, its number of parameters."""
@@ -47,7 +49,9 @@ def best_scene(graph: Graph, attempt: Callable[[int, tuple[str, ...]], "Attempt 
     attempt: draws with some extra room and an order of the layers. Raises RoutingError where no picture is found.
     """
     found: Attempt | None = None
-    for slack in range(MOST_SLACK):
+    for slack in (*SLACKS, *LAST_RESORTS):
+        if found is not None and slack in LAST_RESORTS:
+            break
         tried = attempt(slack, ())
         if tried is None:
             continue
@@ -58,7 +62,7 @@ def best_scene(graph: Graph, attempt: Callable[[int, tuple[str, ...]], "Attempt 
         if tried.faults[0] == 0:
             worth = TOLERATED < tried.faults[1] <= HOPELESS
             others = [attempt(slack, layers) for layers in orders(graph)] if worth else []
-            return min((tried, *filter(None, others)), key=lambda a: a.faults).scene
+            return min((tried, *filter(None, others)), key=lambda a: a.faults[:2]).scene
     if found is None:
         raise RoutingError(f"{name} is too crowded to be drawn")
     return found.scene
@@ -111,7 +115,7 @@ def _attempt(
         panels=(panel,),
         legend=items,
     )
-    labels = [(value, _label(graph, value, names)) for value in trees]
+    labels = [(value, [_label(graph, value, names)]) for value in trees]
     scene, missing = labelled(scene, labels)
     crossings = sum(len(wire.hops) for wire in scene.wires)
     return Attempt(scene, (len(missing), crossings, sum(tree.length for tree in trees.values())))
@@ -136,8 +140,8 @@ def _nodes(program: Program, graph: Graph, layout: Plan) -> list[Node]:
     nodes = []
     for op in graph.ops:
         box, spot = layout.boxes[op.id], layout.spots[op.id]
-        title = "\n".join(formulas[name] for name in (*op.absorbs, op.equation))
-        nodes.append(text_node(op.id, op.kind, spot, box.lines, op.equation, title))
+        title = "\n".join(formulas[name] for name in op.equations)
+        nodes.append(text_node(op.id, op.look, spot, box.lines, op.equation, title))
     for id, line in layout.terminals.items():
         nodes.append(text_node(id, "terminal", layout.spots[id], (Line(line, TERMINAL),), title=characters(line)))
     return nodes

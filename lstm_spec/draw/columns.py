@@ -21,6 +21,11 @@ def rail_band(number: int) -> Band:
     return "rail", number
 
 
+def bus_band(level: int) -> Band:
+    """Return the band of what comes before the gates, 0 the lowest."""
+    return "bus", level
+
+
 def layer_band(depth: int) -> Band:
     """Return the band of layers that are ``depth`` layers away from the last one of their chain."""
     return "layer", depth
@@ -124,7 +129,7 @@ def _waits(graph: Graph, op: Op) -> bool:
     readers = graph.readers(op.id)
     if op.kind in ("concat", "constant"):
         return bool(readers)
-    if is_hidden(graph, op):
+    if is_hidden(graph, op) or op.id in graph.early:
         return True
     return _looks_at_rail(graph, op) and len(readers) == 1 and _is_point(graph, readers[0])
 
@@ -133,7 +138,7 @@ def is_hidden(graph: Graph, op: Op) -> bool:
     """Tell whether a layer only feeds another layer, as in a deep gate."""
     readers = graph.readers(op.id)
     inner = op.kind == readers[0].kind == "layer" if len(readers) == 1 else False
-    return inner and op.id not in graph.outputs and op.id not in {after for _, after in graph.states}
+    return inner and op.id not in graph.leaving and readers[0].id not in graph.early
 
 
 def _rail_values(graph: Graph) -> set[str]:
@@ -185,6 +190,19 @@ def _comes_late(columns: Columns, op: Op) -> bool:
     return bool(bands) and all(b is not None and b[0] in ("point", "rail", "function") for b in bands)
 
 
+def _on_bus(columns: Columns, reader: Op, op: Op) -> tuple[int, Band]:
+    """Return a place before a reader: a layer stands above one that is there already, as that of the other input."""
+    position = columns.index(reader.id)
+    band = columns.band(reader.id)
+    level = band[1] if band is not None and band[0] == "bus" else 0
+    if position and op.kind == "layer":
+        column = columns.order[position - 1]
+        beside = {name: place[1] for name, place in columns.place.items() if place[0] == column}
+        if all(name in columns.graph.early for name in beside):
+            return column, bus_band(max(level, 1 + max(b[1] for b in beside.values())))
+    return columns.insert(position), bus_band(level)
+
+
 def _place_waiting(columns: Columns, op: Op, depth: int = 0) -> None:
     """Place what takes its place from this operation: hidden layers below it, a concatenation or function before it."""
     graph = columns.graph
@@ -192,12 +210,13 @@ def _place_waiting(columns: Columns, op: Op, depth: int = 0) -> None:
         operand = graph.by_id.get(name)
         if operand is None or name in columns.place or not _waits(graph, operand):
             continue
-        if operand.kind == "layer":
+        if operand.kind == "layer" and name not in graph.early:
             columns.place[name] = (columns.place[op.id][0], layer_band(depth + 1))
             _place_waiting(columns, operand, depth + 1)
-        elif operand.kind in ("concat", "constant"):
-            band = BUS if operand.kind == "concat" else POINT
-            columns.place[name] = (columns.insert(columns.index(op.id)), band)
+        elif operand.kind == "constant":
+            columns.place[name] = (columns.insert(columns.index(op.id)), POINT)
+        elif operand.kind in ("concat", "layer"):
+            columns.place[name] = _on_bus(columns, op, operand)
             _place_waiting(columns, operand)
         elif not columns.taken(columns.place[op.id][0], FUNCTION):
             columns.place[name] = (columns.place[op.id][0], FUNCTION)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lstm_spec.draw.label import box, place_labels
+from lstm_spec.draw.label import Rect, box, place_labels
 from lstm_spec.draw.lattice import STEP, Spot, Tree, Vertex
 from lstm_spec.draw.scene import Flow, Joint, Label, LegendItem, Line, Node, Point, Scene, Wire
 from lstm_spec.draw.text import Text, plain, width
@@ -142,12 +142,16 @@ def kinds_in(nodes: Sequence[Node], drawn: Drawn, order: Sequence[str]) -> list[
     return [item for item in order if item in present]
 
 
-def labelled(scene: Scene, texts: Sequence[tuple[str, Text]]) -> tuple[Scene, list[str]]:
-    """Return the scene with a label for every (value, text), and the values that found no room."""
+def labelled(
+    scene: Scene, texts: Sequence[tuple[str, Sequence[Text]]], taken: Sequence[Rect] = ()
+) -> tuple[Scene, list[str]]:
+    """Return the scene with a label for every (value, wordings), and the values that found no room.
+
+    taken: where no label may stand, beside what the scene has.
+    """
     titles = [p.title for p in scene.panels if p.title is not None]
-    placed, missing = place_labels(
-        texts, scene.wires, scene.joints, scene.nodes, scene.panels, (*scene.labels, *titles)
-    )
+    fixed = [*taken, *map(box, (*scene.labels, *titles))]
+    placed, missing = place_labels(texts, scene.wires, scene.joints, scene.nodes, scene.panels, fixed)
     return replace(scene, labels=(*scene.labels, *placed)), missing
 
 

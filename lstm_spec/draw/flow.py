@@ -7,11 +7,13 @@ from typing import Any
 from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul
 from sympy.matrices.expressions.slice import MatrixSlice
 
+from lstm_spec.draw.cell import LAST_RESORTS
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
+from lstm_spec.draw.contract import is_learned, occurrences, parameters_of
 from lstm_spec.draw.graph import Graph
 from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot
 from lstm_spec.draw.place import TERMINAL
-from lstm_spec.draw.read import is_learned, occurrences, parameters_of, read
+from lstm_spec.draw.read import read
 from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Line, Scene
 from lstm_spec.draw.text import Typesetter, plain, width, with_shape
@@ -23,13 +25,19 @@ from lstm_spec.spec.program import Equation, Program, evaluate_shape
 
 LEGEND = ("layer", "vector", "joint", "state", "value")
 NAME, FORMULA = 11.0, 8.5
-MOST_SLACK = 7
+MOST_SLACK, CLOSE = 7, 4
+"""How much extra room is tried, and how many wires may enter a box on neighbouring lines."""
+
+WIDEST = 4.5
+"""How much wider than high the picture gets before its boxes move apart."""
 
 
 def flow_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
     """Return the flow of dimensions through one step of a cell."""
     found: tuple[int, Scene] | None = None
-    for slack in range(MOST_SLACK):
+    for slack in (*range(MOST_SLACK), *LAST_RESORTS):
+        if found is not None and slack in LAST_RESORTS:
+            break
         try:
             tried = _attempt(program, setter, dict(sizes), slack)
         except RoutingError:
@@ -122,7 +130,7 @@ def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack:
         legend=legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32, right),
     )
     shapes = {name: evaluate_shape(s.shape, sizes) for name, s in program.symbols.items()}
-    scene, missing = labelled(scene, [(v, with_shape((), shapes[v])) for v in trees])
+    scene, missing = labelled(scene, [(v, [with_shape((), shapes[v])]) for v in trees])
     return len(missing), scene
 
 
@@ -143,35 +151,48 @@ def _place(
         columns.setdefault(ranks[d.name], []).append(d.name)
     last = max(columns) + 1
     columns[last] = [f"{name}-out" for name in dict.fromkeys((*program.states, *program.outputs))]
+    sizes = {name: _extent(name, program, lines, setter) for members in columns.values() for name in members}
+    wide = sum(2 * max(sizes[name][0] for name in members) + 5 + slack for members in columns.values())
+    gaps = {rank: 2 + slack if rank not in (0, last) else 4 + slack for rank in columns}
+    high = max(_height(members, sizes, gaps[rank]) for rank, members in columns.items())
+    apart = max(0, ceil(wide / WIDEST) - high - 8) // max(1, max(map(len, columns.values())) - 1)
     spots: dict[str, Spot] = {}
     x = 0
     for rank in sorted(columns):
-        members = columns[rank]
-        sizes = {name: _extent(name, lines, setter) for name in members}
-        wide = max(w for w, _ in sizes.values())
-        x += wide
-        gap = 2 + slack if rank not in (0, last) else 4 + slack
-        total = sum(2 * h for _, h in sizes.values()) + gap * (len(members) - 1)
-        y = total // 2
+        members, gap = columns[rank], gaps[rank] + apart
+        half = max(sizes[name][0] for name in members)
+        x += half
+        y = _height(members, sizes, gap) // 2
         for name in members:
-            _, high = sizes[name]
-            y -= high
-            fan = (
-                max(1, len([s for s in occurrences(program[name].expression) if s.name not in parameters_of(program)]))
-                if name in lines
-                else 1
-            )
+            own, tall = sizes[name]
+            y -= tall
             style: Any = "flow" if name in lines else "east"
-            spots[name] = Spot(name, x, y, wide if name in lines else sizes[name][0], high, style, fan)
-            y -= high + gap
-        x += wide + 5 + slack
+            spots[name] = Spot(name, x, y, half if name in lines else own, tall, style, _fan(name, program, lines))
+            y -= tall + gap
+        x += half + 5 + slack
     return spots
 
 
-def _extent(name: str, lines: dict[str, tuple[Line, ...]], setter: Typesetter) -> tuple[int, int]:
+def _height(members: list[str], sizes: Mapping[str, tuple[int, int]], gap: int) -> int:
+    return sum(2 * sizes[name][1] for name in members) + gap * (len(members) - 1)
+
+
+def _fan(name: str, program: Program, lines: Mapping[str, Any]) -> int:
+    """Return how many wires enter a box."""
+    shared = parameters_of(program)
+    read_ = [s for s in occurrences(program[name].expression) if s.name not in shared] if name in lines else []
+    return max(1, len(read_))
+
+
+def _fan_room(fan: int) -> int:
+    """Return the half height of a box; many wires side by side only find their ways with a line between them."""
+    return max(2, fan - 1 if fan > CLOSE else fan // 2)
+
+
+def _extent(name: str, program: Program, lines: Mapping[str, tuple[Line, ...]], setter: Typesetter) -> tuple[int, int]:
     if name in lines:
         widest = max(line.width for line in lines[name])
-        return ceil((widest + 12) / (2 * STEP)), 2
+        return ceil((widest + 12) / (2 * STEP)), _fan_room(_fan(name, program, lines))
     return max(1, ceil(width(setter.symbol(name.removesuffix("-out")), TERMINAL) / (2 * STEP))), 1
 
 

@@ -1,73 +1,123 @@
-"""All pictures of a set of cells, written as SVG and DOT with an index."""
+"""All pictures of the catalogue, written as SVG and DOT with an index."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from lstm_spec.draw.picture import Picture, draw
+from lstm_spec.draw.picture import DrawError, Picture, draw
+from lstm_spec.spec.catalogue import cell, cells
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.program import Program
 
-SIZES = {"n": 32, "m": 70, "q": 40}
+SIZES: Mapping[str, int] = MappingProxyType({"n": 32, "m": 70, "q": 40})
 """The sizes of the pictures that have numbers."""
 
-EACH = ("cell", "backward")
-ONCE = ("unit", "unrolled", "stacked", "bidirectional", "network", "dimensions")
-"""The views drawn of every cell, and those drawn of the first one only."""
-
-
-def default_cells() -> dict[str, Program]:
-    """Return the cells of the gallery where no others are given."""
-    return {
-        "lstm": lstm(),
-        "peephole": lstm(peepholes="fio", name="peephole"),
-        "cifg": lstm(coupled="i=1-f", name="cifg"),
-        "separate": lstm(concat=None, biases=2, name="separate_lstm"),
+FURTHER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "backward": ("lstm", "peephole", "cifg", "lstmp", "gru", "rnn"),
+        "unit": ("lstm", "gru", "lstmp"),
+        "network": ("lstm",),
+        "dimensions": ("lstm", "lstmp"),
+        "unrolled": ("lstm", "gru"),
+        "stacked": ("lstm",),
+        "bidirectional": ("lstm",),
     }
+)
+"""The cells whose further views show something of their own."""
+
+HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "cell": "One step",
+        "backward": "The gradient's way back",
+        "unit": "One unit of a layer",
+        "network": "A layer among its neighbours",
+        "dimensions": "Dimensions",
+        "unrolled": "Over time",
+        "stacked": "In layers",
+        "bidirectional": "In both directions",
+    }
+)
 
 
-def pictures(cells: Mapping[str, Program] | None = None) -> Iterator[tuple[str, Picture]]:
-    """Yield (file name without suffix, picture) for every picture of the gallery."""
-    chosen = dict(cells or default_cells())
-    for number, (name, program) in enumerate(chosen.items()):
+@dataclass(frozen=True)
+class Entry:
+    """A picture of the gallery, not yet drawn: the view, the cell's name, and whether its sizes stay symbols."""
+
+    view: str
+    cell: str
+    symbolic: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its files, without a suffix."""
+        return f"{self.view}_{self.cell}{'_symbolic' if self.symbolic else ''}"
+
+    def draw(self) -> Picture:
+        """Draw it."""
+        program = program_of(self.cell)
         known = {s.name for s in program.sizes}
-        sizes: dict[str, Any] = {key: value for key, value in SIZES.items() if key in known}
-        for view in (*EACH, *(ONCE if number == 0 else ())):
-            yield f"{view}_{name}", draw(view, program, **sizes)
-        if number == 0:
-            yield f"cell_{name}_symbolic", draw("cell", program)
+        sizes: dict[str, Any] = {} if self.symbolic else {name: size for name, size in SIZES.items() if name in known}
+        return draw(self.view, program, **sizes)
 
 
-def gallery(directory: str | Path, cells: Mapping[str, Program] | None = None) -> list[Path]:
-    """Write every picture as .svg and .gv with an index, README.md; return the paths.
+def program_of(name: str) -> Program:
+    """Return a cell of the gallery: one of the catalogue, or the LSTM whose x and h' have matrices of their own."""
+    return lstm(concat=None, biases=2, name=name) if name == "separate" else cell(name)
 
-    directory: is made if need be; cells: by the name that files carry, the built-in ones where none are given.
+
+def entries() -> list[Entry]:
+    """Return everything that the gallery shows, in its order."""
+    steps = [Entry("cell", "lstm"), Entry("cell", "lstm", symbolic=True)]
+    steps += [Entry("cell", name) for name in (*cells(), "separate") if name != "lstm"]
+    return [*steps, *(Entry(view, name) for view, names in FURTHER.items() for name in names)]
+
+
+def gallery(directory: str | Path) -> Iterator[Path]:
+    """Write every picture as .svg and .gv with an index, README.md; yield each path when it is written.
+
+    directory: is made if need be.
     """
     target = Path(directory)
-    target.mkdir(parents=True, exist_ok=True)
-    written = []
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DrawError(f"cannot make the folder {directory}: {error.strerror}") from error
     titles = {}
-    for name, picture in pictures(cells):
-        titles[name] = picture.scene.title
-        written += [picture.save(target / f"{name}.svg"), picture.save(target / f"{name}.gv")]
+    for entry in entries():
+        picture = entry.draw()
+        titles[entry] = picture.scene.title
+        for suffix in ("svg", "gv"):
+            yield picture.save(target / f"{entry.name}.{suffix}")
     index = target / "README.md"
     index.write_text(_index(titles), encoding="utf-8")
-    return [*written, index]
+    yield index
 
 
-def _index(titles: Mapping[str, str]) -> str:
-    """Return the index: two thumbnails in a row, each a link to its picture."""
+def _index(titles: Mapping[Entry, str]) -> str:
+    """Return the index: under a heading for every view, thumbnails in rows, each a link to its picture."""
     lines = [
         "# Gallery",
         "",
-        f"Drawn from the equations; n = {SIZES['n']}, m = {SIZES['m']} unless the sizes are symbols. The",
-        "`.gv` files are pinned: `dot -Tpdf cell_lstm.gv -o cell_lstm.pdf` renders the same picture in any Graphviz.",
-        "",
+        "Drawn from the equations by `lstm-spec draw --all diagrams`;"
+        f" {', '.join(f'{name} = {size}' for name, size in SIZES.items())} unless the sizes are symbols.",
+        "The `.gv` files are pinned: `dot -Tpdf cell_lstm.gv -o cell_lstm.pdf` renders the same in any Graphviz.",
     ]
-    cells = [
-        f'<td width="50%"><a href="{name}.svg"><img src="{name}.svg" alt="{title}" width="100%"></a><br>'
-        f'{title} (<a href="{name}.gv">DOT</a>)</td>'
-        for name, title in titles.items()
-    ]
-    rows = [cells[k : k + 2] for k in range(0, len(cells), 2)]
-    return "\n".join([*lines, "<table>", *(f"<tr>{''.join(row)}</tr>" for row in rows), "</table>", ""])
+    for view, heading in HEADINGS.items():
+        shown = {entry: title for entry, title in titles.items() if entry.view == view}
+        lines += ["", f"## {heading}", "", *_table([_thumbnail(*item) for item in shown.items()])]
+    return "\n".join([*lines, ""])
+
+
+def _thumbnail(entry: Entry, title: str) -> str:
+    said = f"{title}, sizes as symbols" if entry.symbolic else title
+    return (
+        f'<td width="33%"><a href="{entry.name}.svg"><img src="{entry.name}.svg" alt="{said}" width="100%"></a><br>'
+        f'{said} (<a href="{entry.name}.gv">DOT</a>)</td>'
+    )
+
+
+def _table(fields: list[str], wide: int = 3) -> Iterable[str]:
+    rows = [fields[k : k + wide] for k in range(0, len(fields), wide)]
+    return ["<table>", *(f"<tr>{''.join(row)}</tr>" for row in rows), "</table>"]

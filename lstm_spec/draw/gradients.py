@@ -1,17 +1,17 @@
 """A backward Program as its picture needs it: which adjoint each use of a value contributes, and by which factor."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sympy import HadamardProduct, Lambda, MatAdd, MatMul, MatrixSymbol, Transpose
+from sympy import BlockMatrix, HadamardProduct, Lambda, MatAdd, MatMul, MatrixSymbol, Transpose
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from lstm_spec.draw.text import Text, Typesetter, plain
+from lstm_spec.draw.text import Text, Typesetter, hole, plain
 from lstm_spec.spec.functions import SLOTS
 from lstm_spec.spec.names import shape_text, size_text
-from lstm_spec.spec.operators import Elementwise, hadamard
+from lstm_spec.spec.operators import Elementwise, hadamard, parts_of
 from lstm_spec.spec.program import Equation, Program, evaluate_shape, names_in
 
 _SQUARE = Lambda((SLOTS[0],), SLOTS[0] ** 2)
@@ -82,11 +82,18 @@ class Gradients:
         """The names of all adjoints, those that arrive included."""
         return frozenset(self.back.symbols) - frozenset(self.forward.symbols)
 
-    def shared_rows(self, adjoint: str) -> Iterator[Equation]:
-        """Yield the equations of parameter adjoints that read an adjoint."""
-        for equation in self.back.derived:
-            if equation.shared and adjoint in equation.uses:
-                yield equation
+    def of_parameters(self, names: Iterable[str]) -> Iterator[Equation]:
+        """Yield the equations of the adjoints of parameters, then those of what the parameters are made of."""
+        found = [self.adjoints[self.name(p)] for p in names if self.name(p) in self.adjoints]
+        while found:
+            yield from found
+            known = {e.name for e in found}
+            found = [e for e in self.back.derived if e.shared and e.name not in known and known & set(e.uses)]
+
+    def row(self, equation: Equation) -> Text:
+        """Return the row of a box for an adjoint; that of a parameter is summed over time."""
+        total = plain("Σ\u2009", dim=True) if equation.shared else ()
+        return (*self.setter.symbol(equation.name), *plain(" = "), *total, *self.formula(equation.expression))
 
     def factor(self, term: Term) -> Text:
         """Return what a term multiplies its adjoint by: "∘ c'", "[32:102]", "−"; "" where it is the adjoint itself."""
@@ -106,8 +113,8 @@ class Gradients:
         if isinstance(e, HadamardProduct):
             before = self._factor(inner, adjoint)
             return (*before, *plain(" ∘ " if before else "∘ "), *self.formula(hadamard(*others)))
-        if isinstance(e, MatMul) and others == [-1]:
-            return (*plain("−"), *self._factor(inner, adjoint))
+        if isinstance(e, MatMul) and not any(getattr(a, "is_Matrix", False) for a in others):
+            return (*self.setter.around(MatMul(*others, hole(*e.shape), evaluate=False)), *self._factor(inner, adjoint))
         return self.formula(e)
 
     def formula(self, e: Any) -> Text:
@@ -128,8 +135,9 @@ class Gradients:
 
 
 def terms_of(e: Any) -> list[Any]:
-    """Return the terms of a sum, nested ones too."""
-    return [term for a in e.args for term in terms_of(a)] if isinstance(e, MatAdd) else [e]
+    """Return the contributions to an adjoint: the terms of a sum, nested ones too, or the parts of a stack."""
+    parts = e.args if isinstance(e, MatAdd) else parts_of(e) if isinstance(e, BlockMatrix) else None
+    return [e] if parts is None else [term for part in parts for term in terms_of(part)]
 
 
 def _squared(e: Any) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from lstm_spec.draw.scene import Kind
 from lstm_spec.draw.text import Text
 
 OpKind = Literal["layer", "neuron", "product", "sum", "function", "concat", "split", "constant"]
@@ -21,7 +22,8 @@ class Op:
     """One operation: its role, glyph, rows of parameters, and the values it reads in order.
 
     equation: the equation it is a part of; absorbs: equations drawn within it, such as a_f within the layer f; mixes:
-    the positions of the operands that a matrix mixes, so that every unit sees all their entries.
+    the positions of the operands that a matrix mixes, so that every unit sees all their entries; statistics: means and
+    variances computed within; parameters: the names of what a layer has learned.
     """
 
     id: str
@@ -33,6 +35,18 @@ class Op:
     rows: tuple[Text, ...] = ()
     absorbs: tuple[str, ...] = ()
     mixes: tuple[int, ...] = ()
+    statistics: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The names of all equations drawn within it, its own last."""
+        return (*self.statistics, *self.absorbs, self.equation)
+
+    @property
+    def look(self) -> Kind:
+        """The role that it is drawn as."""
+        return "vector" if self.kind == "layer" and not self.parameters else self.kind
 
     @property
     def named(self) -> bool:
@@ -45,7 +59,7 @@ class Graph:
     """Operations in an order in which they can be computed, with what enters and what leaves.
 
     inputs: values from outside; states: pairs (previous, next); outputs: values handed on; shapes and factors by value
-    (a factor is what a wire multiplies by on its way).
+    (a factor is what a wire multiplies by on its way); flat: whether all layers stand side by side.
     """
 
     ops: tuple[Op, ...]
@@ -53,6 +67,7 @@ class Graph:
     states: tuple[tuple[str, str], ...]
     outputs: tuple[str, ...]
     shapes: Mapping[str, tuple[Any, Any]]
+    flat: bool = False
 
     @cached_property
     def by_id(self) -> Mapping[str, Op]:
@@ -89,6 +104,21 @@ class Graph:
     def readers(self, value: str) -> tuple[Op, ...]:
         """Return the operations that read a value."""
         return self.uses.get(value, ())
+
+    @cached_property
+    def early(self) -> frozenset[str]:
+        """The layers before the gates: several layers or a concatenation read them, or such a layer does."""
+        found: set[str] = set()
+        for op in () if self.flat else reversed(self.ops):
+            readers = self.readers(op.id)
+            ahead = all(r.kind == "concat" or r.id in found for r in readers)
+            shared = len(readers) > 1 and all(r.kind == "layer" for r in readers)
+            if op.kind == "layer" and readers and op.id not in self.leaving and (ahead or shared):
+                found.add(op.id)
+        for op in self.ops:
+            made = [self.by_id[value] for value in op.operands if value in self.by_id]
+            found -= set() if all(o.kind == "concat" or o.id in found for o in made) else {op.id}
+        return frozenset(found)
 
     @cached_property
     def rails(self) -> tuple[tuple[str, ...], ...]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from lstm_spec.draw.scene import Joint, Label, Node, Panel, Point, Wire
 from lstm_spec.draw.text import Text
 
-SIZE = 9.0
+SIZE, FURTHER = 9.0, 5.0
+"""Font size in points, and how much further from its wire a label stands that finds no room right beside it."""
+
 _SHARES = (0.5, 0.35, 0.65, 0.22, 0.78, 0.1, 0.9, 0.42, 0.58, 0.28, 0.72, 0.16, 0.84)
 
 
@@ -55,35 +58,44 @@ def edges(panel: Panel) -> list[Rect]:
     return [strip(a, b) for a, b in zip(corners, (*corners[1:], corners[0]), strict=True)]
 
 
+def tip(wire: Wire) -> Rect:
+    """Return the room that the tip of an arrow takes."""
+    (x0, y0), (x, y) = wire.points[-2:]
+    if y0 == y:
+        return strip((x, y), (x + (8 if x0 > x else -8), y)).grown(1.5)
+    return strip((x, y), (x, y + (8 if y0 > y else -8))).grown(1.5)
+
+
 def place_labels(
-    texts: Sequence[tuple[str, Text]],
+    texts: Sequence[tuple[str, Sequence[Text]]],
     wires: Sequence[Wire],
     joints: Sequence[Joint],
     nodes: Sequence[Node],
     panels: Sequence[Panel],
-    fixed: Sequence[Label] = (),
+    fixed: Sequence[Rect] = (),
 ) -> tuple[list[Label], list[str]]:
-    """Return a label for every (value, text) along its wires, and the values that found no room.
+    """Return a label for every (value, wordings) along its wires, and the values that found no room.
 
-    Values with the fewest free places choose first.
+    The first wording that fits is taken; values with the fewest free places choose first.
     """
     obstacles = [strip(a, b) for a, b in segments(wires)]
     for wire in wires:
         obstacles.extend(around(hop, 10, 10) for hop in wire.hops)
         if wire.arrow:
-            obstacles.append(around(wire.points[-1], 12, 12))
+            obstacles.append(tip(wire))
     obstacles += [around(joint.at, 7, 7) for joint in joints]
     obstacles += [around(n.center, n.width, n.height).grown(1) for n in nodes]
     obstacles += [side for panel in panels for side in edges(panel)]
-    obstacles += [box(label) for label in fixed]
-    free: dict[str, list[tuple[Label, Rect]]] = {}
-    for value, text in texts:
+    obstacles += fixed
+    free: dict[str, list[list[tuple[Label, Rect]]]] = {}
+    for value, wordings in texts:
         own = [wire for wire in wires if wire.value == value]
-        candidates = _candidates(value, text, own)
-        free[value] = [(c, r) for c, r in candidates if not any(r.touches(o) for o in obstacles)]
+        places = (_candidates(value, text, own) for text in wordings)
+        free[value] = [[(c, r) for c, r in some if not any(r.touches(o) for o in obstacles)] for some in places]
     placed: list[tuple[Label, Rect]] = []
-    for value in sorted(free, key=lambda v: len(free[v])):
-        fitting = ((c, r) for c, r in free[value] if not any(r.grown(1.5).touches(other) for _, other in placed))
+    for value in sorted(free, key=lambda v: [len(some) for some in free[v]]):
+        candidates = chain.from_iterable(free[value])
+        fitting = ((c, r) for c, r in candidates if not any(r.grown(1.5).touches(other) for _, other in placed))
         chosen = next(fitting, None)
         if chosen is not None:
             placed.append(chosen)
@@ -102,9 +114,9 @@ def _candidates(value: str, text: Text, wires: Sequence[Wire]) -> list[tuple[Lab
         reach = wide if flat else high
         for position, share in enumerate(_SHARES):
             x, y = a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
-            for side in (1, -1):
-                off = side * ((high / 2 + 1.6) if flat else (wide / 2 + 4))
+            for side, further in ((1, 0.0), (-1, 0.0), (1, FURTHER), (-1, FURTHER)):
+                off = side * ((high / 2 + 1.6 + further) if flat else (wide / 2 + 4 + further))
                 center = (x, y + off) if flat else (x + off, y)
-                penalty = number + 0.6 * position + (0.8 if side < 0 else 0) + (6 if reach > length else 0)
+                penalty = number + 0.6 * position + (0.8 if side < 0 else 0) + (6 if reach > length else 0) + further
                 ranked.append((penalty, Label(value, text, center, SIZE), around(center, wide, high)))
     return [(label, rect) for _, label, rect in sorted(ranked, key=lambda r: r[0])]

@@ -77,19 +77,23 @@ class Picture:
     def save(self, path: str | Path, *, pinned: bool = True) -> Path:
         """Write the picture in the format of the suffix: svg, gv, dot, tex, png or pdf; return the path.
 
-        pinned: as for ``dot``. Raises DrawError for another suffix, RenderError for png and pdf without Graphviz.
+        pinned: as for ``dot``. Raises DrawError for another suffix or a place that cannot be written to, RenderError
+        for png and pdf without Graphviz.
         """
         path = Path(path)
         kind = path.suffix[1:].lower()
         texts = {"svg": self.svg, "gv": lambda: self.dot(pinned=pinned), "tex": self.tikz}
         texts["dot"] = texts["gv"]
-        if kind in texts:
-            path.write_text(texts[kind](), encoding="utf-8")
-        elif kind in FORMATS:
-            render(self.dot(), path)
-        else:
+        if kind not in (*texts, *FORMATS):
             known = ", ".join(f".{k}" for k in (*texts, *FORMATS))
             raise DrawError(f'a picture is saved by its suffix as {known}; "{path.name}" has none of these')
+        try:
+            if kind in texts:
+                path.write_text(texts[kind](), encoding="utf-8")
+            else:
+                render(self.dot(), path)
+        except OSError as error:
+            raise DrawError(f"cannot write {path}: {error.strerror or error}") from error
         return path
 
     def _repr_svg_(self) -> str:

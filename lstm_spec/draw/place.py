@@ -8,12 +8,17 @@ from lstm_spec.draw.columns import BUS, FUNCTION, POINT, Band, Columns, arrange,
 from lstm_spec.draw.graph import Graph, Op
 from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot, Style, Vertex
 from lstm_spec.draw.scene import Line
-from lstm_spec.draw.text import Text, plain, width
+from lstm_spec.draw.text import Text, bold, characters, plain, width
 
 GLYPH, ROW, SIGN, TERMINAL, NAME = 12.0, 8.5, 14.0, 15.0, 10.5
 """Font sizes in points: a layer's activation, its parameters, × and +, the names at the ends, a function's name."""
 
 LEADING = 1.25
+AROUND, WIDEST = 14, 2.4
+"""Lattice lines around the frame, for what enters and leaves and the legend, and the widest a picture gets."""
+
+SIDES = 3
+"""How many ways there are into what has one way out."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +50,26 @@ class Plan:
         return Field((min(xs) - 1, min(ys) - 1), (max(xs) + 1, max(ys) + 1), (self.frame,), self.texts)
 
 
-def box_of(op: Op, *, late: bool = False, on_rail: bool = False) -> Box:
-    """Return the box of an operation. late: a layer beside the pointwise operations; on_rail: on a state's rail."""
+def box_of(op: Op, band: Band | None, *, on_rail: bool = False) -> Box:
+    """Return the box of an operation. band: where it stands; on_rail: on a state's rail."""
     if op.kind == "layer":
-        glyph = [Line(op.glyph and plain(op.glyph[0].text, bold=True), GLYPH)] if op.glyph else []
+        glyph = [Line(bold(op.glyph), GLYPH)] if op.glyph else []
         lines = (*glyph, *(Line(row, ROW) for row in op.rows))
         height = sum(line.size * LEADING for line in lines) + 10
-        half = max(3, ceil((max(line.width for line in lines) + 12) / (2 * STEP)))
-        return Box(lines, half, max(2 if glyph else 1, ceil(height / (2 * STEP))), "beside" if late else "layer")
+        fan = len(op.operands)
+        wide = max(3, ceil((max(line.width for line in lines) + 12) / (2 * STEP)), fan // 2 + 1)
+        high = max(2 if glyph else 1, ceil(height / (2 * STEP)))
+        if band is not None and band[0] == "bus":
+            return Box(lines, wide, max(high, fan - 1), "flow")
+        return Box(lines, wide, high, "beside" if band == POINT and fan <= SIDES else "layer")
     if op.kind == "neuron":
-        name = f"Σ\u2009{op.glyph[0].text}" if op.glyph else "Σ"
-        line = Line(plain(name, bold=True), NAME)
+        line = Line((*plain("Σ\u2009" if op.glyph else "Σ", bold=True), *bold(op.glyph)), NAME)
         return Box((line,), max(2, ceil((line.width + 5) / (2 * STEP))), 2, "layer")
     if op.kind in ("concat", "split"):
         return Box((), 1, max(2, len(op.operands)), "bar")
     style: Style = "rail" if on_rail else "circle"
-    sign = len(op.glyph[0].text) == 1 if op.glyph else False
-    line = Line(plain(op.glyph[0].text if op.glyph else "", bold=True), SIGN if sign else NAME)
+    sign = len(characters(op.glyph)) == 1
+    line = Line(bold(op.glyph), SIGN if sign else NAME)
     room = line.width + 7 if line.width <= 17 else 1.15 * line.width + 12
     return Box((line,), max(1, ceil(room / (2 * STEP))), 1, style)
 
@@ -75,27 +83,31 @@ def plan(
     dress: Callable[[Op], Op] = lambda op: op,
     margin: int = 0,
     heading: float = 0,
+    from_left: bool = False,
 ) -> Plan:
     """Return a cell on the lattice.
 
     names: the text of what enters and leaves, by the id of its terminal or of its value; slack: extra lattice lines
     between bands and columns; layers: the order of the learned layers to try; dress: what an operation shows instead;
-    margin: extra lattice lines on the right, for long labels; heading: the width of the frame's title in points.
+    margin: extra lattice lines on the right, for long labels; heading: the width of the frame's title in points;
+    from_left: whether inputs enter there and not from below.
     """
     columns = arrange(graph, layers)
     on_rails = {op for rail in graph.rails for op in rail}
-    boxes = {op.id: box_of(dress(op), late=columns.band(op.id) == POINT, on_rail=op.id in on_rails) for op in graph.ops}
+    boxes = {op.id: box_of(dress(op), columns.band(op.id), on_rail=op.id in on_rails) for op in graph.ops}
     boxes = _alike(columns, boxes)
-    heights = _heights(graph, columns, boxes, slack)
     centers, right = _centers(columns, boxes, 6 + 2 * (len(graph.inputs) > 1), slack)
+    wide = max(right + 3 + margin, ceil(heading / STEP) + 2) + 2 * len(graph.outputs)
+    heights = _heights(graph, columns, boxes, slack)
+    lift = ceil((wide + AROUND) / WIDEST) - max(heights.values()) - AROUND
+    heights = _heights(graph, columns, boxes, slack, max(0, lift))
     spots = {
         op.id: _spot(graph, op, boxes[op.id], centers[columns.place[op.id][0]], heights[columns.place[op.id][1]])
         for op in graph.ops
     }
     top = max(s.y + s.half_height for s in spots.values()) + (2 if graph.rails else 4)
-    wide = max(right + 3 + margin, ceil(heading / STEP) + 2) + 2 * len(graph.outputs)
     frame = ((0, 0), (wide, top))
-    outside, nets = _terminals(graph, columns, spots, names, frame, heights)
+    outside, nets = _terminals(graph, columns, spots, names, frame, heights, from_left)
     terminals = {id: _name(names, id) for id in outside}
     bars = [spots[op.id] for op in graph.ops if op.kind == "concat"]
     orders = [((s.x - 3, s.y + s.half_height + 1), (s.x + 3, s.y + s.half_height + 1)) for s in bars]
@@ -116,8 +128,8 @@ def _alike(columns: Columns, boxes: Mapping[str, Box]) -> dict[str, Box]:
     return grown
 
 
-def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: int) -> dict[Band, int]:
-    """Return the height of every band's centre above the floor of the frame."""
+def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: int, lift: int = 0) -> dict[Band, int]:
+    """Return the height of every band's centre above the floor of the frame. lift: extra lines above the layers."""
     members: dict[Band, list[Box]] = {}
     for id, (_, band) in columns.place.items():
         members.setdefault(band, []).append(boxes[id])
@@ -126,7 +138,12 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
     wandering = max(0, len([1 for before, _ in graph.states if before not in _rail_starts(graph)]) - 1)
     y = half.get(BUS, 1) + 2 + slack + 2 * wandering
     heights = {BUS: y}
-    y += half.get(BUS, 0) + 1 + lanes + slack
+    y += half.get(BUS, 0)
+    for band in sorted(band for band in half if band[0] == "bus" and band != BUS):
+        y += 1 + slack + half[band]
+        heights[band] = y
+        y += half[band]
+    y += 1 + lanes + slack
     depths = sorted((band[1] for band in half if band[0] == "layer"), reverse=True)
     further = [rail_band(k) for k in range(len(graph.rails) - 1, 0, -1)]
     points = sorted(band for band in half if band[0] == "point")
@@ -136,6 +153,8 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
             continue
         gap = 1 if depths and band == layer_band(depths[0]) else 3 if band == POINT else 2
         y += gap + slack + half[band]
+        if lift and band[0] != "layer":
+            y, lift = y + lift, 0
         heights[band] = y
         y += half[band]
     return heights
@@ -158,7 +177,9 @@ def _rail_starts(graph: Graph) -> set[str]:
 def _centers(columns: Columns, boxes: Mapping[str, Box], margin: int, slack: int) -> tuple[dict[int, int], int]:
     """Return the centre of every column and where the last one ends."""
     centers, x = {}, margin
+    early = {columns.place[id][0] for id in columns.graph.early}
     for position, column in enumerate(columns.order):
+        x += 3 if position and columns.order[position - 1] in early else 0
         half = max(boxes[id].half_width for id, (c, _) in columns.place.items() if c == column)
         x += (3 + slack if position else 0) + half
         centers[column] = x
@@ -178,6 +199,7 @@ def _terminals(
     names: Mapping[str, Text],
     frame: tuple[Vertex, Vertex],
     heights: Mapping[Band, int],
+    from_left: bool,
 ) -> tuple[dict[str, Spot], tuple[Net, ...]]:
     """Return the spots of what enters and leaves, and all nets."""
     (left, floor), (right, top) = frame
@@ -198,11 +220,16 @@ def _terminals(
     y = heights[BUS] + (1 if bars and len(bars[0].operands) == 2 else 0)
     for before, after in graph.states:
         if before not in found:
+            y = max([y, *(heights[columns.place[r.id][1]] for r in graph.readers(before) if r.id in graph.early)])
             if graph.is_used(before):
                 terminal(before, left - 2, y, "east")
             terminal(f"{after}-out", right + 2, y, "east")
             y = min(y, heights[BUS]) - 2
     for number, value in enumerate(graph.inputs):
+        if from_left:
+            terminal(value, left - 2, y, "east")
+            y = min(y, heights[BUS]) - 2
+            continue
         x = left + 2 if number == 0 else _beside(graph, spots, value, left + 4, found)
         terminal(value, x, floor - 3, "north")
     for number, value in enumerate(graph.outputs):

@@ -8,36 +8,37 @@ FORMATS = ("png", "pdf")
 DPI = 160
 
 
-class RenderError(RuntimeError):
+class RenderError(ValueError):
     """A picture that cannot be rendered here; the message says what to install."""
 
 
 def render(source: str, path: Path) -> None:
     """Render pinned DOT to a file whose suffix is png or pdf; raises RenderError where there is no Graphviz."""
+    kind = path.suffix[1:].lower()
     if shutil.which("dot"):
-        _by_command(source, path)
-    elif not _in_process(source, path):
+        _by_command(source, path, kind)
+    elif not _in_process(source, path, kind):
         raise RenderError(
-            f"{path.suffix[1:].upper()} needs Graphviz: pip install pygraphviz, or install the command dot;"
+            f"{kind.upper()} needs Graphviz: pip install pygraphviz, or install the command dot;"
             " .svg, .gv and .tex need neither"
         )
 
 
-def _by_command(source: str, path: Path) -> None:
-    command = ["dot", f"-T{path.suffix[1:]}", f"-Gdpi={DPI if path.suffix == '.png' else 72}", "-o", str(path)]
+def _by_command(source: str, path: Path, kind: str) -> None:
+    command = ["dot", f"-T{kind}", f"-Gdpi={DPI if kind == 'png' else 72}", "-o", str(path)]
     done = subprocess.run(command, input=source, text=True, capture_output=True, check=False)
     if done.returncode:
         raise RenderError(f"Graphviz could not render {path.name}: {done.stderr.strip()}")
 
 
-def _in_process(source: str, path: Path) -> bool:
+def _in_process(source: str, path: Path, kind: str) -> bool:
     """Render with pygraphviz, whose wheels carry Graphviz; False where it is not installed."""
     try:
         from pygraphviz import AGraph
     except ImportError:
         return False
     graph = AGraph(string=source)
-    if path.suffix == ".png":
+    if kind == "png":
         graph.graph_attr["dpi"] = str(DPI)
-    graph.draw(str(path), prog="nop2")
+    graph.draw(str(path), format=kind, prog="nop2")
     return True

@@ -13,7 +13,9 @@ from lstm_spec.draw.tolls import CROSSING, EVERY, FORBIDDEN, HEADING, OPPOSITE, 
 BEND, JOINT = 4, 2
 """What is paid, in lattice steps, for a bend and for a fork."""
 
-PASSES = 3
+PASSES, RESTARTS = 3, 5
+"""How often all nets are improved; how often one that found no way is laid before all others."""
+
 ONWARD = tuple((k,) for k in EVERY)
 TURNING = tuple(tuple(k for k in EVERY if k != OPPOSITE[heading]) for heading in EVERY)
 
@@ -177,30 +179,46 @@ def _walk(came: Mapping[int, int], state: int) -> list[int]:
 
 def route(board: Field, spots: Mapping[str, Spot], nets: Sequence[Net]) -> dict[str, Tree]:
     """Return a tree for every net by its value; raises RoutingError where one finds no way."""
-    tolls = Tolls(board, spots)
-    router = Router(tolls)
+
+    def urgency(net: Net) -> tuple[bool, int, int]:
+        """What goes straight up or down to one sink is first: it has no other way as short, and little room."""
+        s, ends = spots[net.source], [spots[sink.spot] for sink in net.sinks]
+        straight = len(ends) == 1 and ends[0].x == s.x
+        return not straight, net.rank, sum(abs(end.x - s.x) + abs(end.y - s.y) for end in ends)
+
+    ordered = sorted(nets, key=urgency)
+    for _ in range(RESTARTS):
+        tolls = Tolls(board, spots)
+        trees, stuck = _lay_all(Router(tolls), ordered)
+        if stuck is None:
+            _improve(Router(tolls), ordered, trees)
+            return trees
+        ordered = [stuck, *(net for net in ordered if net is not stuck)]
+    raise RoutingError(f"no way for {ordered[0].value}")
+
+
+def _lay_all(router: Router, ordered: Sequence[Net]) -> tuple[dict[str, Tree], Net | None]:
+    """Lay the nets one after the other; return their trees, and the one that found no way."""
     trees: dict[str, Tree] = {}
-
-    def span(net: Net) -> tuple[int, int]:
-        s = spots[net.source]
-        return net.rank, sum(abs(spots[k.spot].x - s.x) + abs(spots[k.spot].y - s.y) for k in net.sinks)
-
-    ordered = sorted(nets, key=span)
     for net in ordered:
         tree = router.lay(net)
         if tree is None:
-            raise RoutingError(f"no way for {net.value}")
+            return trees, net
         trees[net.value] = tree
-        tolls.put(tree)
+        router.tolls.put(tree)
+    return trees, None
+
+
+def _improve(router: Router, ordered: Sequence[Net], trees: dict[str, Tree]) -> None:
+    """Take up each net and lay it anew where that is cheaper, until nothing changes."""
     for _ in range(PASSES):
         changed = False
         for net in ordered:
             old = trees[net.value]
-            tolls.take_up(old)
+            router.tolls.take_up(old)
             new = router.lay(net, both_ways=True, below=router.cost(old))
             if new is not None:
                 trees[net.value], changed = new, True
-            tolls.put(trees[net.value])
+            router.tolls.put(trees[net.value])
         if not changed:
             break
-    return trees

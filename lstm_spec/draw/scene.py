@@ -100,7 +100,7 @@ class Label:
     @property
     def height(self) -> float:
         """The height of its box in points."""
-        return 1.4 * self.size
+        return 1.2 * self.size
 
 
 @dataclass(frozen=True)

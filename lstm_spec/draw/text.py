@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sympy import MatrixSymbol
+
 from lstm_spec.draw.metrics import advance
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.formula import Setting
@@ -16,6 +18,14 @@ Choice = str | Path | Notation | Mapping[str, str]
 
 SMALL = 0.83
 """The size of a subscript relative to its line."""
+
+_GAP = "·"
+
+
+def hole(rows: Any, columns: Any) -> MatrixSymbol:
+    """Return the operand that stands for any other."""
+    return MatrixSymbol(_GAP, rows, columns)
+
 
 _MARKS = {"tilde": "\u0303", "bar": "\u0304", "hat": "\u0302", "dot": "\u0307"}
 
@@ -41,6 +51,19 @@ Text = tuple[Run, ...]
 def plain(value: str, *, bold: bool = False, dim: bool = False) -> Text:
     """Return text in one upright run."""
     return (Run(value, bold=bold, dim=dim),) if value else ()
+
+
+def bold(line: Text) -> Text:
+    """Return a line in bold."""
+    return tuple(replace(run, bold=True) for run in line)
+
+
+def unfenced(line: Text) -> Text:
+    """Return a line without parentheses around all of it."""
+    if not line or not (line[0].text.startswith("(") and line[-1].text.endswith(")")):
+        return line
+    opened = (replace(line[0], text=line[0].text[1:]), *line[1:])
+    return (*opened[:-1], replace(opened[-1], text=opened[-1].text[:-1]))
 
 
 def width(line: Text, size: float) -> float:
@@ -74,6 +97,16 @@ class Typesetter:
         index = (ts.Letter(self.unit),) if self.unit and name not in self.setting.shared else ()
         marks = (ts.Sign(self.layer),) if self.layer else ()
         return runs(self.setting.symbol(name, index=index, marks=marks))
+
+    def around(self, expression: Any) -> Text:
+        """Return an expression over a hole without it, as in 4 σ − 2; several holes are written as dots."""
+        setting = replace(self.setting, shared=self.setting.shared | {_GAP}, names=self.setting.names | {_GAP})
+        line = runs(setting.write(expression).tree)
+        if characters(line).count(_GAP) > 1:
+            return line
+        cut = _merged([replace(r, text=r.text.replace(_GAP, "")) for r in line if r.text != _GAP])
+        kept = [r for r in (replace(r, text=r.text.replace("()", "")) for r in cut) if r.text.strip("\u2009 ")]
+        return (*kept[:-1], replace(kept[-1], text=kept[-1].text.rstrip("\u2009 "))) if kept else ()
 
     def formula(self, expression: Any) -> Text:
         """Return an expression in one line, its symbols set as symbols."""
@@ -118,6 +151,8 @@ def _runs(tree: ts.Tree, style: Run) -> list[Run]:
         case ts.Accent(base, mark):
             *before, last = _runs(base, style)
             return [*before, replace(last, text=last.text + _MARKS[mark])]
+        case ts.Root(body):
+            return [replace(style, text="√("), *_runs(body, style), replace(style, text=")")]
         case ts.Fenced(body, opening, closing):
             return [replace(style, text=opening), *_runs(body, style), replace(style, text=closing)]
         case ts.Fraction(top, bottom):

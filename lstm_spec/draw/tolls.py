@@ -110,7 +110,7 @@ class Tolls:
 
     def _refresh(self, changed: Iterable[int]) -> None:
         """Set the prices where wires have changed, and beside, because nobody crosses right beside a fork."""
-        for v in {w for v in changed for w in (v, *(v + offset for offset in self.offsets))}:
+        for v in {v + step for v in changed for step in (0, *self.offsets)}:
             for k in EVERY:
                 self.price[4 * v + k] = self.ground[4 * v + k] + self._crossing(v, k)
 

@@ -10,6 +10,7 @@ from lstm_spec.draw.cell import TITLE, Attempt, best_scene
 from lstm_spec.draw.columns import is_hidden
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, point, text_node, wires_of
 from lstm_spec.draw.graph import Graph, Op
+from lstm_spec.draw.label import Rect
 from lstm_spec.draw.place import TERMINAL, plan
 from lstm_spec.draw.read import read
 from lstm_spec.draw.route import RoutingError, route
@@ -118,6 +119,7 @@ def _own(graph: Graph, groups: set[str]) -> Graph:
         states=(*((b, a) for b, a in graph.states if b in read_ and a in made), *(("", v) for v in sorted(emitted))),
         outputs=tuple(leaving),
         shapes=graph.shapes,
+        flat=True,
     )
 
 
@@ -140,6 +142,7 @@ def _attempt(
         names,
         slack=slack,
         heading=heading,
+        from_left=True,
         dress=lambda op: replace(op, kind="neuron") if op.kind == "layer" else op,
     )
     try:
@@ -149,8 +152,8 @@ def _attempt(
     formulas = {d.name: str(d) for d in program}
     nodes = []
     for op in own.ops:
-        kind = "neuron" if op.kind == "layer" else op.kind
-        title = "\n".join(formulas[name] for name in (*op.absorbs, op.equation))
+        kind = "neuron" if op.kind == "layer" else op.look
+        title = "\n".join(formulas[name] for name in op.equations)
         nodes.append(text_node(op.id, kind, layout.spots[op.id], layout.boxes[op.id].lines, op.equation, title))
     for id, line in layout.terminals.items():
         nodes.append(text_node(id, "terminal", layout.spots[id], (Line(line, TERMINAL),), title=characters(line)))
@@ -175,8 +178,9 @@ def _attempt(
         labels=(),
         panels=(Panel("unit", (x0, y0), (x1, y1), title_),),
     )
-    texts = [(value, with_shape(names[value] if _is_named(own, value) else (), (1, 1))) for value in trees]
-    scene, missing = labelled(scene, texts)
+    texts = [(value, [with_shape(names[value] if _is_named(own, value) else (), (1, 1))]) for value in trees]
+    fan = [Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons))] if neurons else []
+    scene, missing = labelled(scene, texts, fan)
     scene = replace(
         scene, nodes=(*scene.nodes, *entries), wires=(*fans, *scene.wires), labels=(*scene.labels, *notes, *said)
     )
