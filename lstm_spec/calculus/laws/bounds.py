@@ -277,12 +277,14 @@ BOUNDS: tuple[Law, ...] = (
     Law("output_below_tanh", 33, "|h| ≤ tanh |c|, and h has the sign of c", _squashed_output, _output_below_tanh),
     Law("linear_growth", 34, "|c_t| ≤ |c0| + t", _bounded_sum, _linear_growth),
     Law("geometric_growth", 34, "|c_t| ≤ F^t |c0| + (1 − F^t)/(1 − F) with f ≤ F", _own_forget, _geometric),
-    Law("convex_state", 34, "a convex combination stays within max(|h0|, 1)", lambda c: _blended(c) is not None, _convex),
+    Law("convex_state", 34, "a convex combination stays within max(|h0|, 1)", lambda c: _blended(c) is not None,
+        _convex),
     Law("monotone_step", 35, "with p = 0 and h' fixed: c and h increase in c' and a_c, |h| in a_o, c in a_f with the"
         " sign of c' and in a_i with that of c̃", _monotone_step, _one_step),
     Law("order_preserving", 36, "with no negative parameter, larger x and states give larger outputs",
         _order_preserving, _ordered),
     Law("contraction", 37, "(|Δc|, |Δh|) ≤ [[F, k], [F, k + r]] (|Δc'|, |Δh'|)", contracting, _contraction),
-    Law("enclosure", 38, "evaluation with errors contains the values of every sampled point", lambda c: True, _contained),
+    Law("enclosure", 38, "evaluation with errors contains the values of every sampled point", lambda c: True,
+        _contained),
 )  # fmt: skip
 """Laws 33–38."""

@@ -1,0 +1,77 @@
+"""Implementations as laws see them: their answers, each with the error that a correct one may have."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from lstm_spec.calculus.laws.law import Answer, Answers, Case, answers
+from lstm_spec.calculus.laws.linear import Array, Measured
+from lstm_spec.compute.accuracy import Accuracy, accuracy
+from lstm_spec.compute.compile import run
+from lstm_spec.compute.complex_step import STEP
+from lstm_spec.compute.free import free_backward_bounds, free_bounds
+from lstm_spec.compute.gradients import gradients, leaves_of
+from lstm_spec.compute.rounding import Bounded
+from lstm_spec.spec.program import Program
+
+
+def answers_of(
+    cell: Program, forward: Callable[..., Any], backward: Callable[..., Any] | None, contract: Accuracy
+) -> Answers:
+    """Return what an implementation of a cell answers, with the errors that its accuracy contract allows.
+
+    forward, backward: of the canonical form; backward None where there are no gradients.
+    """
+    return answers(
+        cell,
+        forward,
+        backward,
+        errors=lambda case: _errors(free_bounds(cell, _bounded(case, case.leaves), contract)),
+        gradient_errors=lambda case: _errors(
+            free_backward_bounds(cell, _bounded(case, case.leaves), _bounded(case, case.cotangents), contract)
+        ),
+    )
+
+
+def compiled_answers(cell: Program) -> Answers:
+    """Return what the equations themselves answer in float64, and derivatives along a direction by the complex step.
+
+    >>> from lstm_spec.spec.recurrent import rnn
+    >>> leaves = {"W_h": np.ones((1, 1)), "R_h": np.ones((1, 1)), "b_h": np.zeros(1), "x": np.ones((2, 1, 1))}
+    >>> case = Case({**leaves, "h0": np.zeros((1, 1))}, {"y": np.ones((2, 1, 1)), "h": np.zeros((1, 1))})
+    >>> h = compiled_answers(rnn()).forward(case)["h"]
+    >>> h.value.round(3), bool(0 < h.error < 1e-14)
+    (array([[0.943]]), True)
+    """
+    names = [p.name for p in cell.parameters]
+
+    def back(params: Mapping[str, Array], x: Array, *others: Array) -> tuple[Any, ...]:
+        count = len(cell.states)
+        found = gradients(cell, params, x, others[:count], others[count], others[count + 1 :])
+        return ({name: found[name] for name in names}, found["x"], *(found[f"{s}0"] for s in cell.states))
+
+    def along(case: Case, direction: Mapping[str, Array]) -> Answer:
+        moved = {name: a + 1j * STEP * direction[name] for name, a in case.leaves.items()}
+        params, states = {name: moved[name] for name in names}, tuple(moved[f"{s}0"] for s in cell.states)
+        dy, *dstates = (case.cotangents[name] for name in ("y", *cell.states))
+        y, *final = run(cell, params, moved["x"], *states)
+        found = gradients(cell, params, moved["x"], states, dy, tuple(dstates))
+        named = {"y": y, **dict(zip(cell.states, final, strict=True)), **found}
+        return {name: Measured.exact(a.imag / STEP) for name, a in named.items()}
+
+    own = answers_of(cell, lambda params, x, *states: run(cell, params, x, *states), back, accuracy("float64"))
+    return Answers(own.forward, own.backward, along)
+
+
+def case_of(cell: Program, params: Mapping[str, Array], x: Array, states: Any, cotangents: Any) -> Case:
+    """Return a law's case from arguments of the canonical form; cotangents: of y and of every final state."""
+    return Case(leaves_of(cell, params, x, states), dict(zip(("y", *cell.states), cotangents, strict=True)))
+
+
+def _bounded(case: Case, arrays: Mapping[str, Array]) -> dict[str, Bounded]:
+    return {name: Bounded(np.asarray(a, np.float64), case.errors.get(name)) for name, a in arrays.items()}
+
+
+def _errors(bounds: Mapping[str, Bounded]) -> dict[str, Array]:
+    return {name: bounded.errors for name, bounded in bounds.items()}
