@@ -34,6 +34,20 @@ def answers_of(
     )
 
 
+def canonical(cell: Program) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the compiled equations of a cell as ``forward`` and ``backward`` of the form that targets have."""
+
+    def forward(params: Mapping[str, Array], x: Array, *states: Array) -> tuple[Array, ...]:
+        return run(cell, params, x, *states)
+
+    def backward(params: Mapping[str, Array], x: Array, *others: Array) -> tuple[Any, ...]:
+        count = len(cell.states)
+        found = gradients(cell, params, x, others[:count], others[count], others[count + 1 :])
+        return ({name: found[name] for name in params}, found["x"], *(found[f"{s}0"] for s in cell.states))
+
+    return forward, backward
+
+
 def compiled_answers(cell: Program) -> Answers:
     """Return what the equations themselves answer in float64, and derivatives along a direction by the complex step.
 
@@ -44,23 +58,17 @@ def compiled_answers(cell: Program) -> Answers:
     >>> h.value.round(3), bool(0 < h.error < 1e-14)
     (array([[0.943]]), True)
     """
-    names = [p.name for p in cell.parameters]
-
-    def back(params: Mapping[str, Array], x: Array, *others: Array) -> tuple[Any, ...]:
-        count = len(cell.states)
-        found = gradients(cell, params, x, others[:count], others[count], others[count + 1 :])
-        return ({name: found[name] for name in names}, found["x"], *(found[f"{s}0"] for s in cell.states))
 
     def along(case: Case, direction: Mapping[str, Array]) -> Answer:
         moved = {name: a + 1j * STEP * direction[name] for name, a in case.leaves.items()}
-        params, states = {name: moved[name] for name in names}, tuple(moved[f"{s}0"] for s in cell.states)
+        params, states = {p.name: moved[p.name] for p in cell.parameters}, tuple(moved[f"{s}0"] for s in cell.states)
         dy, *dstates = (case.cotangents[name] for name in ("y", *cell.states))
         y, *final = run(cell, params, moved["x"], *states)
         found = gradients(cell, params, moved["x"], states, dy, tuple(dstates))
         named = {"y": y, **dict(zip(cell.states, final, strict=True)), **found}
         return {name: Measured.exact(a.imag / STEP) for name, a in named.items()}
 
-    own = answers_of(cell, lambda params, x, *states: run(cell, params, x, *states), back, accuracy("float64"))
+    own = answers_of(cell, *canonical(cell), accuracy("float64"))
     return Answers(own.forward, own.backward, along)
 
 

@@ -233,7 +233,7 @@ def _reset_after(cell: Program) -> tuple[Any, MatrixSymbol, MatrixSymbol | None]
     for d in cell:
         for t in d.expression.atoms(HadamardProduct):
             inner = t.args[-1]
-            terms = inner.args if isinstance(inner, MatAdd) else (inner,)
+            terms = list(inner.args) if isinstance(inner, MatAdd) else [inner]
             product = terms[0]
             if isinstance(product, MatMul) and len(product.args) == 2 and product.args[0] in cell.parameters:
                 return t, product.args[0], terms[1] if len(terms) == 2 else None

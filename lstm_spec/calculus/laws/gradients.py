@@ -324,6 +324,7 @@ GRADIENTS: tuple[Law, ...] = (
     Law("untied", 44, "gradients of each step's own parameters add up to those of shared ones", _always, untied,
         gradients=True),
     Law("scale_free", 45, "with eps = 0, <W, dW> = <R, dR> = 0 under layer normalisation",
-        lambda c: bool(_scale_free(c)), _scale_invariant, source="Ba, Kiros & Hinton 2016", gradients=True, alone=False),
+        lambda c: bool(_scale_free(c)), _scale_invariant, source="Ba, Kiros & Hinton 2016", gradients=True,
+        alone=False),
 )  # fmt: skip
 """Laws 39–45."""
