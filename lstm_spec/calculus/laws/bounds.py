@@ -193,6 +193,10 @@ def _ordered(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
         yield Claim(name, low[name], high[name], "≤")
 
 
+_SLACK = 2.0**-40
+"""What covers the rounding of a limit that is itself a sum of many terms."""
+
+
 # Law 37: how far two states of the past are apart after one step.
 
 
@@ -228,8 +232,7 @@ def _contraction(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     for name, limit in (("c", F * dc + k * dh), ("h", F * dc + (k + r) * dh)):
         error = one[name].error + two[name].error
         apart = Measured(np.abs(one[name].value - two[name].value), error)
-        right = computed(limit)
-        yield Claim(f"|Δ{name}|", apart, Measured(right.value[:, None], right.error[:, None]), "≤")
+        yield Claim(f"|Δ{name}|", apart, Measured(limit[:, None], _SLACK * limit[:, None]), "≤")
 
 
 def _recurrent(cell: Program, case: Case, own: Gate) -> Iterator[Array]:
@@ -247,11 +250,15 @@ def _largest(cell: Program, case: Case, own: Gate | None, h: Array) -> Array:
     """Return the largest pre-activation of a gate in each row, whatever h' of this size is."""
     assert own is not None
     sizes = sizes_of(cell, case.leaves)
-    total = np.sum([case.leaves[b] for b in own.biases], axis=0) + np.zeros((case.x.shape[1], 1))
+    wide = {name: np.asarray(a, np.float64) for name, a in case.leaves.items()}
+    terms = [wide[b] + np.zeros((case.x.shape[1], 1)) for b in own.biases]
     for p in products(cell, cell.inputs[0]) or ():
         if p.weight in own.weights:
-            total = total + case.x[0] @ case.leaves[p.weight][:, p.columns(cell, sizes)].T
-    return (total + sum(np.abs(R).sum(axis=1) * h[:, None] for R in _recurrent(cell, case, own))).max(axis=-1)
+            W = wide[p.weight][:, p.columns(cell, sizes)]
+            terms += [wide["x"][0, :, [k]].T * W[:, k] for k in range(W.shape[1])]
+    terms += [np.abs(R).sum(axis=1) * h[:, None] for R in _recurrent(cell, case, own)]
+    largest: Array = np.sum(terms, axis=0) + _SLACK * np.sum(np.abs(terms), axis=0)
+    return largest.max(axis=-1)
 
 
 # Law 38: evaluation with an error contains what is within it.

@@ -318,7 +318,7 @@ GRADIENTS: tuple[Law, ...] = (
         _nothing_to_forget, gradients=True, bitwise=True),
     Law("determinant", 43, "det J = det(Dc) Π tanh(c) o (1 − o) det R_o", contracting, _determinant, gradients=True),
     Law("output_gate_alone", 43, "J has rank ≤ m if R_o = 0", contracting, _output_gate_alone, gradients=True),
-    Law("linear_gradients", 44, "gradients are linear in the cotangents", _always, _linear, gradients=True),
+    Law("linearity", 44, "gradients are linear in the cotangents", _always, _linear, gradients=True),
     Law("symmetric_hessian", 44, "second derivatives do not depend on their order", _always, _symmetric, gradients=True,
         alone=False),
     Law("untied", 44, "gradients of each step's own parameters add up to those of shared ones", _always, untied,
