@@ -13,6 +13,8 @@ from lstm_spec.compute.complex_step import STEP
 from lstm_spec.compute.free import free_backward_bounds, free_bounds
 from lstm_spec.compute.gradients import gradients, leaves_of
 from lstm_spec.compute.rounding import Bounded
+from lstm_spec.compute.runner import runner
+from lstm_spec.spec.layers import Network
 from lstm_spec.spec.program import Program
 
 
@@ -48,7 +50,7 @@ def canonical(cell: Program) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return forward, backward
 
 
-def compiled_answers(cell: Program) -> Answers:
+def compiled_answers(spec: Program | Network) -> Answers:
     """Return what the equations themselves answer in float64, and derivatives along a direction by the complex step.
 
     >>> from lstm_spec.spec.recurrent import rnn
@@ -59,6 +61,10 @@ def compiled_answers(cell: Program) -> Answers:
     (array([[0.943]]), True)
     """
 
+    if isinstance(spec, Network):
+        return network_answers(spec)
+    cell = spec
+
     def along(case: Case, direction: Mapping[str, Array]) -> Answer:
         moved = {name: a + 1j * STEP * direction[name] for name, a in case.leaves.items()}
         params, states = {p.name: moved[p.name] for p in cell.parameters}, tuple(moved[f"{s}0"] for s in cell.states)
@@ -68,8 +74,26 @@ def compiled_answers(cell: Program) -> Answers:
         named = {"y": y, **dict(zip(cell.states, final, strict=True)), **found}
         return {name: Measured.exact(a.imag / STEP) for name, a in named.items()}
 
+    def truncated(case: Case, window: int) -> Answer:
+        states = tuple(case.leaves[f"{s}0"] for s in cell.states)
+        dy, *dstates = (case.cotangents[name] for name in ("y", *cell.states))
+        found = gradients(cell, case.params, case.x, states, dy, tuple(dstates), window=window)
+        return {name: Measured.exact(a) for name, a in found.items()}
+
     own = answers_of(cell, *canonical(cell), accuracy("float64"))
-    return Answers(own.forward, own.backward, along)
+    return Answers(own.forward, own.backward, along, truncated)
+
+
+def network_answers(network: Network) -> Answers:
+    """Return what a network answers, states by kind; without errors, which are those of the cells it is made of."""
+    kinds = tuple(network.stacks)
+
+    def forward(case: Case) -> Answer:
+        states = (case.leaves[f"{kind}0"] for kind in kinds)
+        returned = runner(network).forward(case.params, case.x, *states, lengths=case.lengths)
+        return {name: Measured.exact(a) for name, a in zip(("y", *kinds), returned, strict=True)}
+
+    return Answers(forward)
 
 
 def case_of(cell: Program, params: Mapping[str, Array], x: Array, states: Any, cotangents: Any) -> Case:

@@ -225,7 +225,7 @@ def _contraction(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     norm = {g.value: _recurrent_norm(cell, case, g) for g in (found.f, found.i, found.candidate, found.o) if g}
     f, i, candidate = (norm[name] for name in found.values)
     h, c = (np.maximum(np.abs(case.leaves[s]), np.abs(other.leaves[s])).max(axis=-1) for s in case.states)
-    F = 1 / (1 + np.exp(-_largest(cell, case, found.f, h)))
+    F = np.exp(-np.logaddexp(0, -_largest(cell, case, found.f, h)))
     k = c * f / 4 + i / 4 + candidate
     r = norm[found.o.value] / 4 if found.o else 0
     dh, dc = (np.abs(np.float64(case.leaves[s]) - other.leaves[s]).max(axis=-1) for s in case.states)

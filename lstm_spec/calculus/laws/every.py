@@ -5,13 +5,14 @@ from lstm_spec.calculus.laws.embeddings import EMBEDDINGS
 from lstm_spec.calculus.laws.fixed_values import FIXED_VALUES
 from lstm_spec.calculus.laws.gradients import GRADIENTS
 from lstm_spec.calculus.laws.law import Law
+from lstm_spec.calculus.laws.networks import NETWORKS
 from lstm_spec.calculus.laws.reparametrisations import REPARAMETRISATIONS
 from lstm_spec.calculus.laws.stabiliser import STABILISER
 from lstm_spec.calculus.laws.time_and_batch import TIME_AND_BATCH
 
 LAWS: tuple[Law, ...] = tuple(
     sorted(
-        (*REPARAMETRISATIONS, *EMBEDDINGS, *TIME_AND_BATCH, *FIXED_VALUES, *BOUNDS, *GRADIENTS, *STABILISER),
+        (*REPARAMETRISATIONS, *EMBEDDINGS, *TIME_AND_BATCH, *NETWORKS, *FIXED_VALUES, *BOUNDS, *GRADIENTS, *STABILISER),
         key=lambda law: law.number,
     )
 )
