@@ -206,6 +206,21 @@ def test_the_bound_contains_what_is_computed_in_the_format(cell, seed, dtype):
             assert np.all(error <= allowed[name].error[bounded]), (name, scale)
 
 
+@pytest.mark.parametrize("name", ["layer_norm", "layer_norm_gate"])
+def test_a_mean_is_not_lost_where_its_sum_leaves_the_format(name):
+    """Deviations of 300 have squares of 90,000, more than float16 holds: nothing is promised, and nothing refused."""
+    report = ls.verify("spec", spec=name, dtypes=["float16"], profile="quick", checks=["step"])
+    assert report.verdict == "verified"
+
+
+@pytest.mark.catalogue
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("name", ls.cells())
+def test_every_cell_conforms_to_itself(name, dtype):
+    report = ls.verify("spec", spec=name, dtypes=[dtype], profile="quick")
+    assert report.verdict == "verified", str(report)
+
+
 @every_cell
 def test_the_bound_says_something(cell):
     params, x, states, *_ = case_with_cotangents(cell, seed=1, T=6, n=5, m=4, q=3)

@@ -134,7 +134,7 @@ def test_the_report_as_json_has_what_others_rely_on():
 def test_only_the_checks_that_are_asked_for():
     ids = [c.id for c in quick("numpy", checks=["step", "inputs"]).checks]
     assert ids == ["step", "inputs"]
-    ids = [c.id for c in quick(faulty.correct, skip=["batch", "carry"]).checks]
+    ids = [c.id for c in quick(faulty.correct, skip=["batch", "carry"]).checks if not c.id.startswith("law_")]
     assert ids == ["signature", "step", "sequence", "inputs", "repeat", "gradients"]
 
 

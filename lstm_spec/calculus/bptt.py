@@ -5,6 +5,7 @@ Nothing here is unrolled: the cost does not depend on the number of steps, nor o
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sympy import MatAdd, MatrixExpr, MatrixSymbol
@@ -72,6 +73,7 @@ def _bracketed(expression: MatrixExpr) -> str:
     return f"({text(expression)})" if isinstance(expression, MatAdd) else text(expression)
 
 
+@lru_cache(maxsize=256, typed=True)
 def bptt(cell: Program, *, window: int | None = None) -> ThroughTime:
     """Return backpropagation through time for a cell (Rumelhart, Hinton & Williams 1986; Werbos 1990).
 

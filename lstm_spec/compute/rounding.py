@@ -95,11 +95,13 @@ def affine(
     sizes: list[Array] = []
     errors: list[Array | None] = []
     count = scalings = 0
+    unscaled: list[Array] = []
     for term in products:
         rows, matrix, scale = np.abs(term.rows.value), np.abs(term.matrix.value), abs(term.factor)
         product = term.rows.value @ term.matrix.value
         values.append(product if term.factor == 1 else term.factor * product)
-        sizes.append(scale * (rows @ matrix))
+        unscaled.append(rows @ matrix)
+        sizes.append(scale * unscaled[-1])
         if term.rows.error is not None:
             errors.append(scale * (term.rows.error @ matrix))
         if term.matrix.error is not None:
@@ -116,9 +118,9 @@ def affine(
     reach = size if error is None else size + error
     own = (count * (unit or contract.accumulation) + (contract.partials + scalings) * contract.unit) * reach
     own = own + (count + scalings) * REFERENCE_UNIT * size + 4 * (count + scalings) * contract.tiny
-    beyond = reach > contract.largest
+    beyond = np.maximum(reach, added(unscaled)) > contract.largest
     if beyond.any():
-        # A partial sum may overflow although the whole does not.
+        # A partial sum may overflow although the whole does not, and the sum of a mean although the mean does not.
         own = np.where(beyond, np.inf, own)
     return Bounded(value, own if error is None else error + own)
 

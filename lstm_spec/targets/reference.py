@@ -1,9 +1,13 @@
 """The targets that come with the package: the hand-written NumPy layer, and the specification run by itself."""
 
 from lstm_spec.compute import layer
-from lstm_spec.compute.compile import run
+from lstm_spec.compute.answers import canonical
 from lstm_spec.spec.cells import lstm
+from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
+
+SPEC = "spec"
+"""The target that computes whatever cell it is held against."""
 
 _FORMATS = ("float64", "float32")
 
@@ -13,7 +17,8 @@ def numpy_layer() -> Target:
     return Target(name="numpy", forward=layer.forward, backward=layer.backward, dtypes=_FORMATS)
 
 
-def compiled_spec() -> Target:
-    """Return the equations themselves, compiled to NumPy and run step by step."""
-    cell = lstm()
-    return Target(name="spec", forward=lambda params, x, *states: run(cell, params, x, *states), dtypes=_FORMATS)
+def compiled_spec(cell: Program | None = None) -> Target:
+    """Return the equations of a cell themselves, compiled to NumPy and run step by step, by default those of lstm."""
+    cell = lstm() if cell is None else cell
+    forward, backward = canonical(cell)
+    return Target(name=SPEC, forward=forward, backward=backward, spec=cell.name, dtypes=_FORMATS)

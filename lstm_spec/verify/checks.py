@@ -94,8 +94,9 @@ class Check:
     """One question to a target.
 
     id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
-    this one means anything. least_steps, least_rows, most_steps, most_rows: limits to the sizes of its cases, where it
-    wants others than most checks. seeded: whether full-significand cases are tried after the small ones.
+    this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
+    cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
+    ones.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Check:
     least_rows: int = 1
     most_steps: int | None = None
     most_rows: int | None = None
+    most_size: int | None = None
     weight: float = 1.0
     seeded: bool = True
     gradients: bool = False

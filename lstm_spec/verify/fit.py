@@ -15,6 +15,7 @@ from lstm_spec.targets.cells import find_cell
 from lstm_spec.targets.contract import Target, TargetError, concat_of
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.python import BUILT_IN, load, target_of
+from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
 from lstm_spec.verify.checks import Subject
 
@@ -28,7 +29,9 @@ def subject_of(target: Any, spec: str | Program | None, layout: str | Layout | N
     found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
     claimed = spec if spec is not None else found.spec
     cell = find_cell(claimed) if isinstance(claimed, str) else claimed
-    if isinstance(target, str) and target in BUILT_IN:
+    if isinstance(target, str) and target == SPEC:
+        found = compiled_spec(cell)
+    elif isinstance(target, str) and target in BUILT_IN:
         own = [p.name for p in find_cell(found.spec).parameters]
         _check_parameters(found, cell, own, "is built in; its parameters")
     if found.weights is not None:

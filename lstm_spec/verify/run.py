@@ -15,6 +15,7 @@ from lstm_spec.verify.cases import Case, seeded_cases, small_cases
 from lstm_spec.verify.checks import CHECKS, Check, Subject, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
+from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.search import Outcome, Tally, search
 from lstm_spec.verify.verdict import (
     BLOCKED,
@@ -84,7 +85,9 @@ def verify(
     'discrepancy'
     """
     subject = subject_of(target, spec, layout)
-    plan = tuple(c for c in _plan(profile, checks, skip) if subject.target.backward is not None or not c.gradients)
+    plan = tuple(
+        c for c in _plan(subject, profile, checks, skip) if subject.target.backward is not None or not c.gradients
+    )
     formats = formats_of(subject.target, dtypes)
     missing = [name for name in require if not _claims(subject.target, name)]
     runner = _Runner(subject, PROFILES[profile], formats, seed, plan, progress)
@@ -119,13 +122,14 @@ def assert_conforms(target: Any, **options: Any) -> None:
         raise AssertionError(str(report))
 
 
-def _plan(profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
-    known = [check.id for check in CHECKS]
+def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
+    every = (*CHECKS, *law_checks(subject))
+    known = [check.id for check in every]
     check_known("profile", profile, PROFILES)
     wanted, left_out = known if checks is None else list(checks), list(skip)
     for name in (*wanted, *left_out):
         check_known("check", name, known)
-    plan = tuple(check for check in CHECKS if check.id in wanted and check.id not in left_out)
+    plan = tuple(check for check in every if check.id in wanted and check.id not in left_out)
     if not plan:
         raise UsageError(f"no check is left to ask; the checks are {', '.join(known)}")
     return plan
@@ -236,7 +240,7 @@ class _Runner:
         return seeded_cases(
             self.subject.cell,
             dtype,
-            sizes=self.profile.sizes,
+            sizes=tuple(s for s in self.profile.sizes if check.most_size is None or s <= check.most_size),
             steps=steps,
             least_rows=check.least_rows,
             gradients=check.gradients,

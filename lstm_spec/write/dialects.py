@@ -11,8 +11,8 @@ class Dialect:
 
     header: the import; functions: templates by function name, filled with the arguments {0} and {1}, the constants,
     and with {atom}, the first argument in parentheses where it needs them; helpers: the source of functions that a
-    template calls and the library lacks, by name; concatenate, total, row_sum, repeat, identity, full_like: templates
-    of the operators that are calls.
+    template calls and the library lacks, by name; concatenate, total, row_sum, row_mean, repeat, identity, full_like:
+    templates of the operators that are calls.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Dialect:
     concatenate: str
     total: str
     row_sum: str
+    row_mean: str
     repeat: str
     identity: str
     full_like: str
@@ -66,6 +67,7 @@ NUMPY = Dialect(
     concatenate="np.concatenate([{parts}], axis={axis})",
     total="np.sum({0}, axis=0)",
     row_sum="np.sum({0}, axis=-1, keepdims=True)",
+    row_mean="np.mean({0}, axis=-1, keepdims=True)",
     repeat="np.repeat({0}, {1}, axis=-1)",
     identity="np.eye({0})",
     full_like="np.full_like({0}, {1})",
@@ -127,6 +129,7 @@ TORCH = Dialect(
     concatenate="torch.cat([{parts}], dim={axis})",
     total="torch.sum({0}, dim=0)",
     row_sum="torch.sum({0}, dim=-1, keepdim=True)",
+    row_mean="torch.mean({0}, dim=-1, keepdim=True)",
     repeat="torch.repeat_interleave({0}, {1}, dim=-1)",
     identity="torch.eye({0})",
     full_like="torch.full_like({0}, {1})",
@@ -152,7 +155,7 @@ JAX = replace(
     helpers=MappingProxyType({}),
     **{
         name: _in_jax(getattr(NUMPY, name))
-        for name in ("concatenate", "total", "row_sum", "repeat", "identity", "full_like")
+        for name in ("concatenate", "total", "row_sum", "row_mean", "repeat", "identity", "full_like")
     },
 )
 

@@ -158,6 +158,9 @@ def _product(e: MatMul, context: _Context) -> Piece:
     matrices = [a for a in e.args if getattr(a, "is_Matrix", False)]
     if scalars and len(matrices) == 1 and isinstance(matrices[0], OneMatrix):
         return _number(scalars)
+    if _is_mean(scalars, matrices):
+        # The sum alone may be too large for a format that holds its mean.
+        return context.dialect.row_mean.format(_write(matrices[1], context)[0]), ATOM
     code, strength = _chain(matrices, context)
     if not scalars:
         return code, strength
@@ -165,6 +168,13 @@ def _product(e: MatMul, context: _Context) -> Piece:
     if scalars == [-1]:
         return f"-{inner}", NEGATIVE
     return " * ".join([*(scalar(s) for s in scalars), inner]), PRODUCT
+
+
+def _is_mean(scalars: list[Any], matrices: list[Any]) -> bool:
+    """Tell the mean over the entries of a vector, (1/m) 𝟏ᵀ v."""
+    if len(matrices) != 2 or not isinstance(matrices[0], OneMatrix) or matrices[0].shape[0] != 1:
+        return False
+    return scalars == [1 / matrices[0].shape[1]]
 
 
 def _number(factors: list[Any]) -> Piece:

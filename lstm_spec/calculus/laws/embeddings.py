@@ -175,7 +175,7 @@ def _product_of_weights(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     """LSTMP(R, P) is P·LSTM(R P), from r0 = P m0 = 0."""
     d, bare = _projection(cell), _unprojected(cell)
     assert d is not None
-    weight, v = d.expression.args
+    weight = d.expression.args[0]
     sizes, P = sizes_of(cell, case.leaves), case.leaves[weight.name]
     q, m = weight.shape
     zero = np.zeros((case.x.shape[1], sizes[m]))
@@ -232,8 +232,8 @@ def _reset_after(cell: Program) -> tuple[Any, MatrixSymbol, MatrixSymbol | None]
     """Return the term r∘(R h' + b), its R and its b."""
     for d in cell:
         for t in d.expression.atoms(HadamardProduct):
-            inner = t.args[1]
-            terms = inner.args if isinstance(inner, MatAdd) else (inner,)
+            inner = t.args[-1]
+            terms = list(inner.args) if isinstance(inner, MatAdd) else [inner]
             product = terms[0]
             if isinstance(product, MatMul) and len(product.args) == 2 and product.args[0] in cell.parameters:
                 return t, product.args[0], terms[1] if len(terms) == 2 else None
@@ -245,7 +245,7 @@ def _diagonal_reset(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     found = _reset_after(cell)
     assert found is not None
     term, R, bias = found
-    r, inner = term.args
+    r, inner = term.args[0], term.args[-1]
     product = inner.args[0] if isinstance(inner, MatAdd) else inner
     before = {term: matmul(R, hadamard(r, product.args[-1]))}
     other = replace(

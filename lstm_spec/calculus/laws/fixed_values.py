@@ -198,8 +198,8 @@ def _has_feedback_by_weights(cell: Program) -> bool:
 
 
 FIXED_VALUES: tuple[Law, ...] = (
-    Law("all_zero", 28, "with all parameters 0, c = c0/2^t and h = tanh(c)/2", lambda c: _halves(c) is not None, _all_zero,
-        bitwise=True),
+    Law("all_zero", 28, "with all parameters 0, c = c0/2^t and h = tanh(c)/2", lambda c: _halves(c) is not None,
+        _all_zero, bitwise=True),
     Law("nothing", 29, "without candidate and states nothing comes out", lambda c: parities(c) is not None, _nothing,
         bitwise=True),
     Law("carries", 30, "f = 1 and i = 0 keep c0", lambda c: _shuts(c, 1, 0) is not None, _carries,

@@ -255,7 +255,7 @@ def as_rows(rows: Measured, factor: Measured) -> Measured:
 
 
 def _linear(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
-    """The gradients for y alone and for the final states alone add up; twice the cotangents give twice the gradients."""
+    """The gradients for y alone and for the final states alone add up; twice the cotangents give twice as much."""
     zero = {name: np.zeros_like(a) for name, a in case.cotangents.items()}
     own = ask(cell)
     whole, twice = (_backward(own, case.put(**{n: k * a for n, a in case.cotangents.items()})) for k in (1, 2))
@@ -318,12 +318,13 @@ GRADIENTS: tuple[Law, ...] = (
         _nothing_to_forget, gradients=True, bitwise=True),
     Law("determinant", 43, "det J = det(Dc) Π tanh(c) o (1 − o) det R_o", contracting, _determinant, gradients=True),
     Law("output_gate_alone", 43, "J has rank ≤ m if R_o = 0", contracting, _output_gate_alone, gradients=True),
-    Law("linear_gradients", 44, "gradients are linear in the cotangents", _always, _linear, gradients=True),
+    Law("linearity", 44, "gradients are linear in the cotangents", _always, _linear, gradients=True),
     Law("symmetric_hessian", 44, "second derivatives do not depend on their order", _always, _symmetric, gradients=True,
         alone=False),
     Law("untied", 44, "gradients of each step's own parameters add up to those of shared ones", _always, untied,
         gradients=True),
-    Law("scale_free", 45, "with eps = 0, <W, dW> = <R, dR> = 0 under layer normalisation", lambda c: bool(_scale_free(c)),
-        _scale_invariant, source="Ba, Kiros & Hinton 2016", gradients=True, alone=False),
+    Law("scale_free", 45, "with eps = 0, <W, dW> = <R, dR> = 0 under layer normalisation",
+        lambda c: bool(_scale_free(c)), _scale_invariant, source="Ba, Kiros & Hinton 2016", gradients=True,
+        alone=False),
 )  # fmt: skip
 """Laws 39–45."""

@@ -21,13 +21,14 @@ class Case:
     """What an implementation is asked.
 
     leaves: by name the parameters, "x" (T, B, n), and the initial states "h0", "c0", … (B, m). cotangents: of "y"
-    (T, B, m) and of every final state by its name. errors: for some of these names, how far rounding may have moved
-    the numbers from the ones that a law means.
+    (T, B, m) and of every final state by its name. lengths: (B,), the steps of every row, where they differ.
+    errors: for some of these names, how far rounding may have moved the numbers from the ones that a law means.
     """
 
     leaves: Mapping[str, Array]
     cotangents: Mapping[str, Array]
     errors: Mapping[str, Array] = field(default_factory=dict)
+    lengths: Array | None = None
 
     @property
     def x(self) -> Array:
@@ -70,12 +71,14 @@ class Answers:
 
     forward: what it returns for a case, "y" and the final states by name; backward: its gradients by the names of the
     leaves, for the cotangents of the case; None where it offers none. along: the derivative of what forward returns
-    along a direction (leaves by name), None where the implementation cannot be asked for it.
+    along a direction (leaves by name), None where the implementation cannot be asked for it. truncated: its gradients
+    when no adjoint passes the ends of blocks of so many steps, likewise.
     """
 
     forward: Callable[[Case], Answer]
     backward: Callable[[Case], Answer] | None = None
     along: Callable[[Case, Mapping[str, Array]], Answer] | None = None
+    truncated: Callable[[Case, int], Answer] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ class Claim:
         return bool(np.all(self.apart <= self.allowed))
 
 
-Ask = Callable[[Program], Answers]
+Ask = Callable[[Any], Answers]
+"""What gives the answers of an implementation of a cell, or of a network."""
+
 Claims = Callable[[Program, Case, Ask], Iterator[Claim]]
 
 

@@ -155,13 +155,13 @@ def _always(cell: Program) -> bool:
 
 TIME_AND_BATCH: tuple[Law, ...] = (
     Law("split", 20, "a sequence may be cut at any step, the states passed on", _always, _split),
-    Law("split_gradients", 20, "gradients add where a sequence is cut, δh and δc passed back", _always,
+    Law("parts", 20, "gradients add where a sequence is cut, δh and δc passed back", _always,
         _split_gradients, gradients=True),
     Law("causality", 21, "y at a step depends on no later x", _always, _causal, bitwise=True),
-    Law("causality_gradients", 21, "∂y_k/∂x_t = 0 for t > k", _always, _causal_gradients, gradients=True, bitwise=True),
+    Law("no_future", 21, "∂y_k/∂x_t = 0 for t > k", _always, _causal_gradients, gradients=True, bitwise=True),
     Law("row_order", 24, "the rows of a batch may come in any order", _always, _row_order),
     Law("single_rows", 24, "a row alone gives what it gives in a batch", _always, _single_rows),
-    Law("row_gradients", 24, "dW is the sum over the rows of a batch", _always, _row_gradients, gradients=True),
+    Law("rows", 24, "dW is the sum over the rows of a batch", _always, _row_gradients, gradients=True),
     Law("poison", 26, "NaN in x reaches only later steps of its own row", _always, _poisoned),
 )  # fmt: skip
 """Laws 20, 21, 24 and 26."""

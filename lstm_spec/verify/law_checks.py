@@ -1,0 +1,101 @@
+"""Laws as checks: what has to hold between the answers of a target, whatever the right answers are.
+
+No answer of the specification has a part in them, only the rounding errors that its equations allow: two answers that a
+law makes equal may be apart by what a correct implementation may be off in both.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from lstm_spec.calculus.laws.every import LAWS
+from lstm_spec.calculus.laws.law import Answers, Claim, Law
+from lstm_spec.compute.accuracy import Accuracy
+from lstm_spec.compute.answers import answers_of, case_of
+from lstm_spec.compute.rounding import Bounded
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.contract import call_backward, call_forward
+from lstm_spec.verify.cases import Case
+from lstm_spec.verify.checks import Check, Subject
+from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.search import Finding, Outcome
+
+ASKED_OTHERWISE = frozenset({"split", "row_order", "single_rows", "enclosure", "determinant", "output_gate_alone"})
+"""Laws that make no check: the first are checks of their own, or about bounds; the closed forms of the Jacobian are
+computed in float64 without a bound on their own rounding."""
+
+
+def law_checks(subject: Subject) -> tuple[Check, ...]:
+    """Return the laws of a target's cell as checks; none for fixed weights, which a law would have to change."""
+    if subject.target.weights is not None:
+        return ()
+    differentiable = subject.target.backward is not None
+    return tuple(_check(law, differentiable) for law in LAWS if _is_asked(law, subject.cell))
+
+
+def _is_asked(law: Law, cell: Program) -> bool:
+    return law.alone and law.id not in ASKED_OTHERWISE and law.holds_for(cell)
+
+
+def _check(law: Law, differentiable: bool) -> Check:
+    return Check(
+        id=f"gradient_{law.id}" if law.gradients else f"law_{law.id}",
+        clause=law.statement,
+        examine=partial(_examine, law),
+        needs=("gradient_sequence" if law.gradients else "sequence",),
+        # Bounds of a free recurrence say nothing of long sequences, so the cases are small.
+        most_steps=3,
+        most_size=5,
+        weight=0.075,
+        # A law of values is one of gradients too, where there are any.
+        gradients=law.gradients or differentiable,
+    )
+
+
+def _examine(law: Law, subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+    first = case.states[0]
+    nothing = (np.zeros((case.T, *first.shape), first.dtype), *(np.zeros_like(s) for s in case.states))
+    asked = case_of(subject.cell, case.params, case.x, case.states, case.cotangents or nothing)
+    answers = _answers(subject, contract)
+    with np.errstate(all="ignore"):
+        claims = {claim.name: claim for claim in law.claims(subject.cell, asked, lambda cell: answers)}
+        return _outcome(law, case, claims.values(), contract)
+
+
+def _answers(subject: Subject, contract: Accuracy) -> Answers:
+    target, cell = subject.target, subject.cell
+    count = len(cell.states)
+
+    def forward(params: Any, x: Any, *states: Any) -> tuple[Any, ...]:
+        outputs, _ = call_forward(target, cell, params, x, states)
+        return (outputs.y, *(outputs.states[name] for name in cell.states))
+
+    def backward(params: Any, x: Any, *others: Any) -> tuple[Any, ...]:
+        states, (dy, *dstates) = others[:count], others[count:]
+        found = call_backward(target, cell, params, x, states, dy, tuple(dstates))[0].values
+        return ({name: found[name] for name in params}, found["x"], *(found[f"{s}0"] for s in cell.states))
+
+    offered: Callable[..., Any] | None = backward if target.backward is not None else None
+    return answers_of(cell, forward, offered, contract)
+
+
+def _outcome(law: Law, case: Case, claims: Iterable[Claim], contract: Accuracy) -> Outcome:
+    """Compare both sides of every claim; the right side stands where otherwise the specification does."""
+    said = [claim for claim in claims if claim.left.value.size]
+    if not said:
+        return Outcome()
+    comparisons = [compare({c.name: c.left.value}, {c.name: _allowed(c)}, contract) for c in said]
+    worst = max((c.worst for c in comparisons), key=lambda deviation: deviation.ratio)
+    # One claim that can tell is enough for a case to say something.
+    comparison = Comparison(worst, any(c.conclusive for c in comparisons))
+    if comparison.agrees:
+        return Outcome(comparison)
+    return Outcome(comparison, Finding(f"not so: {law.statement}; {comparison.worst}", case, comparison.worst))
+
+
+def _allowed(claim: Claim) -> Bounded:
+    left, right = np.broadcast_arrays(claim.left.value, claim.right.value)
+    wanted = right if claim.relation == "=" else np.minimum(left, right)
+    return Bounded(wanted, np.broadcast_to(claim.allowed, wanted.shape))
