@@ -107,6 +107,7 @@ def test_adjoints_that_are_shown_but_not_used_are_found():
     subject = Subject(Target(name="t", forward=plain, backward=backward), lstm())
     finding = examine(SEQUENCE, subject, shown, accuracy("float64")).finding
     assert finding.deviation.output == "dW_f"
+    assert list(finding.deviation.position) == ["unit", "column"]
 
 
 @pytest.mark.parametrize(("units", "found"), [(0, False), (1, False), (-1, False), (1000, True)])

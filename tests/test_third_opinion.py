@@ -98,7 +98,7 @@ def test_the_third_opinion_may_go_either_way(got, expected, with_whom):
     case = question()
     dy, *dstates = case.cotangents
     truth = gradients(lstm(), case.params, case.x, case.states, dy, tuple(dstates))["W_i"][1, 2]
-    where = {"row": 1, "unit": 2}
+    where = {"unit": 1, "column": 2}
     deviation = Deviation("dW_i", where, truth / 2 * got, truth / 2 * expected, 1e-15)
     assert third_opinion(lstm(), case, deviation).endswith(f"agrees with {with_whom}")
     far = Deviation("dW_i", where, 3 * truth, -truth, 1e-15)

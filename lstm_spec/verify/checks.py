@@ -73,12 +73,13 @@ class Subject:
         if not forward.agrees:
             return forward
         got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown
-        comparison = compare(got, _named(bounds, shown), contract)
+        matrices = [f"d{p.name}" for p in self.cell.parameters if case.params[p.name].ndim == 2]
+        comparison = compare(got, _named(bounds, shown), contract, matrices)
         if comparison.agrees or not shown:
             return comparison
         # A compiler may compute an adjoint twice, rounded otherwise: once for what it shows, and once to go on with.
         doubt = {name: Bounded(np.asarray(a, np.float64), 2 * bounds[name].errors) for name, a in shown.items()}
-        return compare(got, _named(allowed(doubt)[1], shown), contract)
+        return compare(got, _named(allowed(doubt)[1], shown), contract, matrices)
 
 
 def _named(bounds: Mapping[str, Bounded], shown: Collection[str]) -> dict[str, Bounded]:

@@ -1,6 +1,6 @@
 """Comparing what came with what is allowed, and keeping the place where they part."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,17 @@ from lstm_spec.compute.rounding import Bounded
 Array = NDArray[Any]
 
 
+SEQUENCE = ("step", "row", "unit")
+MATRIX = ("unit", "column")
+"""The axes of what is compared, by name; arrays with fewer have the last ones."""
+
+
 @dataclass(frozen=True)
 class Deviation:
     """One number that came, beside the one expected, at a named place.
 
-    output: "y", a final state, or a gradient such as "dW_f"; position: step (of sequences only), row and unit, from 0.
-    ratio: error over allowed error.
+    output: "y", a final state, or a gradient such as "dW_f"; position: step (of sequences only), row and unit, of
+    a matrix unit and column, from 0. ratio: error over allowed error.
     """
 
     output: str
@@ -61,19 +66,25 @@ class Comparison:
         return self.worst.ratio <= 1
 
 
-def compare(got: Mapping[str, Array], allowed: Mapping[str, Bounded], contract: Accuracy) -> Comparison:
+def compare(
+    got: Mapping[str, Array], allowed: Mapping[str, Bounded], contract: Accuracy, matrices: Collection[str] = ()
+) -> Comparison:
     """Compare outputs with what a correct implementation may return.
 
-    got: arrays by name; allowed: for the same names. A number whose bound is infinite or NaN cannot fail, so a case
-    with one is not conclusive. Nor is one where most bounds on some output are above √u of its scale: a number that may
-    have lost more than half of the digits of the format says little.
+    got: arrays by name; allowed: for the same names; matrices: the names whose rows are units, not rows of a batch. A
+    number whose bound is infinite or NaN cannot fail, so a case with one is not conclusive. Nor is one where most
+    bounds on some output are above √u of its scale: a number that may have lost more than half of the digits of the
+    format says little.
     """
-    worst = [_worst(name, np.asarray(got[name], np.float64), bounded) for name, bounded in allowed.items()]
+    worst = [
+        _worst(name, np.asarray(got[name], np.float64), bounded, MATRIX if name in matrices else SEQUENCE)
+        for name, bounded in allowed.items()
+    ]
     conclusive = all(_conclusive(bounded, contract) for bounded in allowed.values())
     return Comparison(max(worst, key=lambda deviation: deviation.ratio), conclusive)
 
 
-def _worst(name: str, got: Array, bounded: Bounded) -> Deviation:
+def _worst(name: str, got: Array, bounded: Bounded, names: tuple[str, ...]) -> Deviation:
     with np.errstate(all="ignore"):
         limit = np.where(np.isfinite(bounded.errors), bounded.errors, np.inf)
         error = np.abs(got - bounded.value)
@@ -81,7 +92,7 @@ def _worst(name: str, got: Array, bounded: Bounded) -> Deviation:
     # Infinite over infinite: not a number came where no bound holds.
     ratio = np.where(np.isnan(ratio), 0.0, ratio)
     at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    axes = ("step", "row", "unit")[-ratio.ndim :]
+    axes = names[-ratio.ndim :]
     return Deviation(
         output=name,
         position={axis: int(index) for axis, index in zip(axes, at, strict=True)},
