@@ -218,6 +218,14 @@ def test_a_mean_is_not_lost_where_its_sum_leaves_the_format(name):
 @pytest.mark.parametrize("name", ls.cells())
 def test_every_cell_conforms_to_itself(name, dtype):
     report = ls.verify("spec", spec=name, dtypes=[dtype], profile="quick")
+    # eps is 0 in float16, or nearly, so that little bounds a quotient by what may be 0: such a run may say nothing.
+    blunt = dtype == "float16" and name.startswith("layer_norm")
+    assert report.verdict in ("verified", *(["inconclusive"] if blunt else [])), str(report)
+
+
+def test_a_quotient_is_not_lost_where_it_leaves_the_format_on_its_way():
+    """c/ν² of 400,000 times 0 is no number in float16: nothing is promised of it."""
+    report = ls.verify("spec", spec="slstm", dtypes=["float16"], profile="quick", checks=["gradient_step"])
     assert report.verdict == "verified", str(report)
 
 

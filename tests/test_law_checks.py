@@ -47,7 +47,7 @@ def test_fixed_weights_cannot_be_moved_about():
     ],
 )
 def test_a_fault_is_found_without_the_right_answer(target, law):
-    report = ls.verify(target, profile="quick", checks=[law])
+    report = ls.verify(target, checks=[law])
     assert report.verdict == "discrepancy"
     check = report.checks[0]
     assert check.message.startswith(f"not so: {check.clause}; ")

@@ -1,11 +1,14 @@
 """The laws, over the whole catalogue and over what breaks each of them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
 import lstm_spec as ls
 from lstm_spec.calculus.laws.every import LAWS
-from lstm_spec.calculus.laws.law import Answers, Claim
+from lstm_spec.calculus.laws.law import Claim
 from lstm_spec.calculus.laws.linear import Measured, Term, apply, move, transpose
 from lstm_spec.calculus.laws.parity import parities
 from lstm_spec.compute.accuracy import accuracy
@@ -143,12 +146,39 @@ def final_cotangents_ignored(cell, forward, backward):
     return forward, lambda params, x, *r: backward(params, x, *r[: count + 1], *(0 * d for d in r[count + 1 :]))
 
 
+@dataclass(frozen=True)
+class OfAnswers:
+    """A fault of what is answered beside forward and backward, or by a network."""
+
+    change: Callable
+
+
+@OfAnswers
 def curvature_of_one_weight_doubled(answers):
     def along(case, direction):
         found = answers.along(case, direction)
         return {name: a + a if name == "W_f" else a for name, a in found.items()}
 
-    return Answers(answers.forward, answers.backward, along)
+    return replace(answers, along=along)
+
+
+@OfAnswers
+def lengths_ignored(answers):
+    return replace(answers, forward=lambda case: answers.forward(replace(case, lengths=None)))
+
+
+@OfAnswers
+def cut_too_early(answers):
+    return replace(answers, truncated=lambda case, window: answers.truncated(case, len(case.x) - 1))
+
+
+def answered(name, change):
+    """Change one output of a network."""
+    return OfAnswers(
+        lambda answers: replace(
+            answers, forward=lambda case: {k: change(a) if k == name else a for k, a in answers.forward(case).items()}
+        )
+    )
 
 
 sigmoid_candidate = mutant("c_tilde", lambda cell: elementwise("sigmoid", cell.symbols["a_c"]))
@@ -219,8 +249,13 @@ FAULTS = {
     "stabiliser": ("slstm", states_to(np.ones_like)),
     "shifted_input_gate": ("slstm", states_to(np.ones_like)),
     "weighted_mean": ("slstm", ten_times),
+    "reverse": ("lstm", answered("y", lambda y: y[::-1])),
+    "bidirectional": ("lstm", answered("y", lambda y: y[..., ::-1])),
+    "lengths": ("lstm", lengths_ignored),
+    "stack": ("lstm", answered("h", lambda h: h[::-1])),
+    "whole_window": ("lstm", cut_too_early),
 }
-SECOND = {"identity_projection", "no_peepholes", "diagonal_reset"}
+SECOND = {"identity_projection", "no_peepholes", "diagonal_reset", "reverse", "bidirectional", "lengths", "stack"}
 """The laws whose first question goes to the cell that is embedded, and the second to the one that is at fault."""
 
 
@@ -233,10 +268,10 @@ def with_fault(fault, *, second):
             asked.append(cell)
         if asked.index(cell) != int(second):
             return compiled_answers(cell)
-        if fault is curvature_of_one_weight_doubled:
-            return fault(compiled_answers(cell))
+        if isinstance(fault, OfAnswers):
+            return fault.change(compiled_answers(cell))
         faulty = answers_of(cell, *fault(cell, *canonical(cell)), accuracy("float64"))
-        return Answers(faulty.forward, faulty.backward, compiled_answers(cell).along)
+        return replace(compiled_answers(cell), forward=faulty.forward, backward=faulty.backward)
 
     return ask
 

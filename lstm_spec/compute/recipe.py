@@ -270,7 +270,10 @@ def _elementwise(e: Elementwise, shared: frozenset[str]) -> Rule:
     arguments = [_lower(a, shared) for a in e.arguments]
     if name in _OF_TWO and len(arguments) == 2:
         first, second = arguments
-        return lambda env, contract: _OF_TWO[name](first(env, contract), second(env, contract), contract)
+        # Within an equation too, what leaves the format spoils what is made of it, even if that is multiplied by 0.
+        return lambda env, contract: limited(
+            _OF_TWO[name](first(env, contract), second(env, contract), contract), contract
+        )
     if name not in CURVES or len(arguments) != 1:
         raise AccuracyError(f"the function {name} has no rule for its rounding error, in {text(e)}")
     numbers = [number(c) for c in constants]

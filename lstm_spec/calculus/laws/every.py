@@ -9,10 +9,21 @@ from lstm_spec.calculus.laws.networks import NETWORKS
 from lstm_spec.calculus.laws.reparametrisations import REPARAMETRISATIONS
 from lstm_spec.calculus.laws.stabiliser import STABILISER
 from lstm_spec.calculus.laws.time_and_batch import TIME_AND_BATCH
+from lstm_spec.calculus.laws.units import UNITS
 
 LAWS: tuple[Law, ...] = tuple(
     sorted(
-        (*REPARAMETRISATIONS, *EMBEDDINGS, *TIME_AND_BATCH, *NETWORKS, *FIXED_VALUES, *BOUNDS, *GRADIENTS, *STABILISER),
+        (
+            *REPARAMETRISATIONS,
+            *UNITS,
+            *EMBEDDINGS,
+            *TIME_AND_BATCH,
+            *NETWORKS,
+            *FIXED_VALUES,
+            *BOUNDS,
+            *GRADIENTS,
+            *STABILISER,
+        ),
         key=lambda law: law.number,
     )
 )

@@ -24,8 +24,8 @@ from lstm_spec.calculus.laws.embeddings import peepholes
 from lstm_spec.calculus.laws.law import Ask, Case, Claim, Law
 from lstm_spec.calculus.laws.linear import Array, Measured
 from lstm_spec.calculus.laws.parity import parities
-from lstm_spec.calculus.laws.reparametrisations import idle
 from lstm_spec.calculus.laws.structure import Gate, carousel, complement, is_one, products, sizes_of
+from lstm_spec.calculus.laws.units import idle
 from lstm_spec.spec.operators import Elementwise
 from lstm_spec.spec.program import Program
 

@@ -72,9 +72,9 @@ def _lengths(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     T, B, _ = case.x.shape
     network = _network(cell, Layer(cell=cell), past_length="zero")
     lengths = T - np.arange(B) % T
-    padded = ask(network).forward(Case(case.leaves, case.cotangents, lengths=lengths))
+    cells, padded = ask(cell), ask(network).forward(Case(case.leaves, case.cotangents, lengths=lengths))
     for row, length in enumerate(lengths):
-        alone = ask(cell).forward(case.part(slice(0, length), slice(row, row + 1)))
+        alone = cells.forward(case.part(slice(0, length), slice(row, row + 1)))
         for name, own in alone.items():
             got = padded[name].value[:length, [row]] if name == "y" else padded[name].value[[row]]
             yield Claim(f"{name} of row {row}", own, as_allowed(got, own))

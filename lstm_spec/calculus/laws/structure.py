@@ -50,6 +50,16 @@ def block(axis: Axis, sizes: Mapping[Any, int], position: int) -> slice:
     return slice(sum(lengths[:position]), sum(lengths[: position + 1]))
 
 
+def state_sizes(cell: Program) -> set[Any]:
+    """Return the sizes of the states."""
+    return {before.shape[0] for before, _ in cell.recurrence}
+
+
+def length_of(axis: Axis, sizes: Mapping[Any, int]) -> int:
+    """Return how many entries an axis has."""
+    return block(axis, sizes, len(axis) - 1).stop
+
+
 def diagonal(axis: Axis, sizes: Mapping[Any, int], matrices: Mapping[Any, Array]) -> Array:
     """Return the block-diagonal matrix of an axis; a size without a matrix of its own keeps its place."""
     blocks = [matrices.get(side, np.eye(int(side.subs(sizes)))) for side in axis]
