@@ -48,7 +48,7 @@ def _check(law: Law, differentiable: bool) -> Check:
         # Bounds of a free recurrence say nothing of long sequences, so the cases are small.
         most_steps=3,
         most_size=5,
-        weight=0.075,
+        weight=0.05,
         # A law of values is one of gradients too, where there are any.
         gradients=law.gradients or differentiable,
     )
