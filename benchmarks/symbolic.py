@@ -127,7 +127,7 @@ def _real(name: str, count: int) -> list[Symbol]:
 
 
 def timed(make: Callable[..., Callable[[], object]], arguments: tuple[object, ...], limit: float) -> float:
-    """Return the seconds that a call takes, infinity beyond the limit."""
+    """Return the seconds that a call takes of its processor, which others do not disturb; infinity beyond the limit."""
     queue: multiprocessing.Queue[float] = multiprocessing.Queue()
     process = multiprocessing.Process(target=_measure, args=(make, arguments, queue))
     process.start()
@@ -141,9 +141,9 @@ def timed(make: Callable[..., Callable[[], object]], arguments: tuple[object, ..
 
 def _measure(make: Callable[..., Callable[[], object]], arguments: tuple[object, ...], queue) -> None:
     run = make(*arguments)
-    begun = time.perf_counter()
+    begun = time.process_time()
     run()
-    queue.put(time.perf_counter() - begun)
+    queue.put(time.process_time() - begun)
 
 
 def seconds(took: float, limit: float = float("inf")) -> str:

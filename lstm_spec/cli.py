@@ -261,9 +261,11 @@ def prove(cell: str | None, only: tuple[str, ...] | None, theorems: bool, json_f
 
     if cell is None and not theorems:
         raise click.UsageError("name a CELL, or ask for --theorems")
+    if theorems and (cell is not None or only is not None):
+        raise click.UsageError("--theorems are between cells, each of its own: name no CELL and no --only with them")
     found = []
     interrupted = False
-    total, statements = proofs_of(None if cell is None or theorems else _cell(cell), only)
+    total, statements = proofs_of(None if cell is None else _cell(cell), only)
     try:
         with _progress() as progress:
             for proof in statements:

@@ -1,9 +1,11 @@
 """Proofs hold for what is right and fall, with numbers, for what is not."""
 
+import json
 from dataclasses import replace
 from itertools import islice
 
 import pytest
+from click.testing import CliRunner
 from sympy import (
     HadamardProduct,
     IndexedBase,
@@ -30,6 +32,7 @@ from lstm_spec.calculus.indices import never_equal, never_negative
 from lstm_spec.calculus.proof import number_of_proofs
 from lstm_spec.calculus.scalars import given, written
 from lstm_spec.calculus.theorems import _permutation, _sign_flip, _two_biases
+from lstm_spec.cli import main
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.functions import ACTIVATIONS, SLOTS, Defined, elementwise, maximum, quotient, sigmoid
@@ -43,6 +46,10 @@ CELLS = {
     "peephole": lstm(peepholes="fio", concat=None),
     "cifg": lstm(coupled="f=1-i"),
 }
+
+
+# All of the vanilla cell's formulas are among those of the peephole cell.
+MUTATED = [pytest.param("vanilla", marks=pytest.mark.catalogue), "peephole", "cifg"]
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -208,7 +215,7 @@ def mutations(equation):
 
 
 def exchanges(back, equation):
-    """Yield a formula with one value exchanged for another of its shape, forward for forward, adjoint for adjoint."""
+    """Yield a formula with one value exchanged for another of its shape: of its kind, or forward for backward."""
     before = back.definitions[: back.definitions.index(equation)]
     known = {s.name: s for s in (*back.leaves, *(d.symbol for d in before))}
     for used in sorted(equation.uses):
@@ -220,9 +227,34 @@ def exchanges(back, equation):
         ]
         for other in others[:2]:
             yield f"{other} for {used}", equation.expression.xreplace({known[used]: other})
+        opposite = known.get(used[1:] if adjoint else f"d{used}")
+        if opposite is not None:
+            yield f"{opposite} for {used}", equation.expression.xreplace({known[used]: opposite})
 
 
-@pytest.mark.parametrize("name", CELLS)
+def equivalents(equation):
+    """Yield (why it is no mutation, the same formula in another form)."""
+    e = equation.expression
+    if isinstance(e, MatAdd):
+        yield "addition commutes", add(*reversed(e.args))
+    if isinstance(e, HadamardProduct):
+        yield "∘ commutes", hadamard(*reversed(e.args))
+    if isinstance(e, MatMul):
+        yield "(A B)ᵀᵀ = A B", Transpose(Transpose(e))
+    yield "half of it twice", add(scale(Rational(1, 2), e), scale(Rational(1, 2), e))
+
+
+@pytest.mark.parametrize("name", MUTATED)
+def test_mutations_that_change_nothing_are_proved_and_not_refuted(name):
+    cell = CELLS[name]
+    back = backward(cell)
+    for equation in back.derived:
+        for why, same in equivalents(equation):
+            (proof,) = prove(cell, formulas=back.with_equation(equation.name, same), only=[equation.name])
+            assert proof.status == "proved", f"{equation.name}: {why}"
+
+
+@pytest.mark.parametrize("name", MUTATED)
 def test_every_mutation_of_every_formula_is_refuted_by_numbers(name):
     cell = CELLS[name]
     back = backward(cell)
@@ -371,3 +403,54 @@ def test_index_arithmetic_says_only_what_holds_for_all_sizes():
     assert not never_negative(N - 1 - P, ranges)
     assert never_equal(J, P + N, ranges)
     assert not never_equal(J, P, ranges)
+
+
+# The command
+
+
+def run_prove(*arguments):
+    done = CliRunner().invoke(main, ["prove", *arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_command_proves_a_cell_of_a_file(tmp_path):
+    (tmp_path / "mine.py").write_text("import lstm_spec as ls\ncell = ls.lstm(peepholes='o', name='mine')\n")
+    code, out, _ = run_prove(f"{tmp_path}/mine.py:cell", "--only", "da_o,dp_o")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["proved", "proved"]
+    assert "δp_o = Σ c∘δa_o is ∂loss/∂p_o for every n, m" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nosuch"], 'there is no cell "nosuch"'),
+        (["lstm", "--only", "dW_x"], "lstm backward has no formula for dW_x; it has dh, do"),
+        (["nofile.py:cell"], "there is no file nofile.py"),
+        ([], "name a CELL, or ask for --theorems"),
+        (["lstm", "--theorems"], "name no CELL"),
+        (["--theorems", "--only", "dW_f"], "no --only"),
+    ],
+)
+def test_what_cannot_be_proved_is_a_sentence(arguments, sentence):
+    code, out, err = run_prove(*arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_json_has_every_proof_with_its_witness():
+    code, out, _ = run_prove("lstm", "--only", "da_o", "--json", "-")
+    (proof,) = json.loads(out)["proofs"]
+    assert (code, proof["name"], proof["status"], proof["witness"]) == (0, "da_o", "proved", None)
+
+
+def test_an_interruption_leaves_what_is_known(monkeypatch):
+    def interrupted(cell, *, only=None):
+        yield from islice(proofs(cell, only=only), 2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lstm_spec.report.proofs.proofs", interrupted)
+    code, out, _ = run_prove("lstm", "--json", "-")
+    found = json.loads(out)
+    assert (code, found["interrupted"], len(found["proofs"])) == (130, True, 2)
