@@ -29,6 +29,8 @@ def read_latex(text):
         if token.startswith("\\"):
             assert token in KNOWN, f"{token} is not known"
         if token == "{":
+            if not after_script:
+                scripts[-1] = set()
             depth += 1
             scripts.append(set())
             continue

@@ -163,6 +163,10 @@ def test_the_reader_of_latex_refuses_what_latex_refuses(broken, tmp_path):
         assert compile_latex([broken], tmp_path) != []
 
 
+def test_the_reader_of_latex_takes_a_group_after_a_script_for_a_new_base():
+    read_latex(ls.write(ls.cell("layer_norm_gate"), format="latex", level="unit"))
+
+
 @pytest.mark.parametrize(
     "broken", ["<math><mrow></math>", "<math><msub><mi>a</mi></msub></math>", "<math>a</math>", "<math><b>a</b></math>"]
 )
