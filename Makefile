@@ -28,3 +28,4 @@ check: lint types test
 
 benchmarks:
 	$(BIN)/python benchmarks/layer.py
+	$(BIN)/python benchmarks/symbolic.py

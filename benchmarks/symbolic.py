@@ -1,6 +1,6 @@
 """How fast are derivation and proof beside plain SymPy? `python benchmarks/symbolic.py [--limit 30]`.
 
-Every question runs once, in a process of its own with nothing in SymPy's cache, which is stopped at the limit.
+Every question is asked once, in a fresh process that is stopped at the limit; the time is that of its processor.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import sympy
 from sympy import Symbol, tanh
@@ -139,7 +140,7 @@ def timed(make: Callable[..., Callable[[], object]], arguments: tuple[object, ..
     return queue.get() if process.exitcode == 0 else float("nan")
 
 
-def _measure(make: Callable[..., Callable[[], object]], arguments: tuple[object, ...], queue) -> None:
+def _measure(make: Callable[..., Callable[[], object]], arguments: tuple[object, ...], queue: Any) -> None:
     run = make(*arguments)
     begun = time.process_time()
     run()
