@@ -157,7 +157,8 @@ class _Writer:
         graph.node(id, pos=_at(j.at), **dot_, **joint)
 
     def _label(self, graph: Digraph, id: str, label: Label) -> None:
-        size = {"width": _inch(1.06 * label.width + 4), "height": _inch(label.height)}
+        # Graphviz measures by its own font and warns where a label outgrows its node.
+        size = {"width": _inch(1.06 * label.width + 4), "height": _inch(1.5 * label.size)}
         text = _html(label.text, label.size, self.colours)
         graph.node(id, label=text, shape="plaintext", pos=_at(label.center), fontsize=_pt(label.size), **size)
 
