@@ -1,6 +1,7 @@
 """Every picture of the gallery, and cells the placing never saw, are taken apart and held against their Program."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from lstm_spec.draw.gallery import SIZES, entries, gallery, program_of
 from lstm_spec.draw.picture import VIEWS, DrawError
 from lstm_spec.draw.render import RenderError
 from lstm_spec.spec.operators import add, apply, hadamard
-from tests.cells_for_drawing import CELLS
+from tests.cells_for_drawing import CELLS, random_cell
 from tests.picture_audit import (
     backward_faults,
     completeness_faults,
@@ -171,6 +172,14 @@ def test_network_boxes_the_layer():
     units = [n for n in drawing.nodes.values() if n.kind == "neuron"]
     assert all(drawing.panels[0].inside(n.rect.center) for n in units)
     assert len(drawing.panels) == 1
+
+
+@pytest.mark.parametrize("seed", [3, 7, *(pytest.param(k, marks=pytest.mark.catalogue) for k in range(8, 60))])
+def test_any_cell_is_drawn(seed):
+    program = random_cell(random.Random(seed).randint)
+    for view in ("cell", "unit", "dimensions") if seed < 8 else VIEWS:
+        drawing = read_svg(ls.draw(view, program, n=32, m=70).svg())
+        assert [w for w in drawing.wires if w.source not in drawing.nodes or w.target not in drawing.nodes] == []
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

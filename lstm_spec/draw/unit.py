@@ -6,7 +6,7 @@ from typing import Any
 
 from sympy import cancel
 
-from lstm_spec.draw.cell import TITLE, Attempt, best_scene
+from lstm_spec.draw.cell import DESPERATE, TITLE, Attempt, best_scene
 from lstm_spec.draw.columns import is_hidden
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, point, text_node, wires_of
 from lstm_spec.draw.graph import Graph, Op
@@ -146,7 +146,7 @@ def _attempt(
         dress=lambda op: replace(op, kind="neuron") if op.kind == "layer" else op,
     )
     try:
-        trees = route(layout.board, layout.spots, layout.nets)
+        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
     except RoutingError:
         return None
     formulas = {d.name: str(d) for d in program}
