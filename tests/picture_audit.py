@@ -199,7 +199,7 @@ def _svg_wire(g, classes) -> Wire:
     return Wire(g.get("data-from"), g.get("data-to"), g.get("data-value"), flow, pieces, tip, title)
 
 
-def graphviz_json(source: str):
+def graphviz_json(source: str, layout: str = "nop2"):
     """Return (JSON of the picture as Graphviz lays it out, warnings) or None where there is no Graphviz."""
     if shutil.which("dot"):
         done = subprocess.run(["dot", "-Tjson"], input=source, text=True, capture_output=True, check=False)
@@ -214,7 +214,7 @@ def graphviz_json(source: str):
         own = os.dup(2)
         os.dup2(said.fileno(), 2)
         try:
-            data = json.loads(AGraph(string=source).draw(format="json", prog="nop2"))
+            data = json.loads(AGraph(string=source).draw(format="json", prog=layout))
         finally:
             os.dup2(own, 2)
             os.close(own)

@@ -174,7 +174,7 @@ def test_network_boxes_the_layer():
     assert len(drawing.panels) == 1
 
 
-@pytest.mark.parametrize("seed", [3, 7, *(pytest.param(k, marks=pytest.mark.catalogue) for k in range(8, 60))])
+@pytest.mark.parametrize("seed", [7, *(pytest.param(k, marks=pytest.mark.catalogue) for k in range(8, 60))])
 def test_any_cell_is_drawn(seed):
     program = random_cell(random.Random(seed).randint)
     for view in ("cell", "unit", "dimensions") if seed < 8 else VIEWS:
@@ -268,7 +268,7 @@ def test_tikz_compiles(tmp_path, view):
 def test_unpinned_dot_has_no_positions():
     free = picture("cell", "lstm").dot(pinned=False)
     assert "pos=" not in free
-    rendered = graphviz_json(free)
+    rendered = graphviz_json(free, "dot")
     if rendered is not None:
         assert rendered[1] == []
 
