@@ -11,8 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import lstm_spec as ls
+from lstm_spec.cli import main
 from lstm_spec.draw.gallery import SIZES, entries, gallery, program_of
 from lstm_spec.draw.picture import VIEWS, DrawError
 from lstm_spec.draw.render import RenderError
@@ -328,6 +330,32 @@ def test_mistakes_are_said_in_one_sentence(call, said):
     with pytest.raises(DrawError, match=said) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sell", "lstm"], 'no view "sell"'),
+        (["cell", "lsm"], "did you mean lstm"),
+        (["cell", "lstm", "-o", "cell.jpg"], '"cell.jpg" has none of these'),
+        (["cell", "lstm", "--highlight", "g"], "nothing named g to highlight"),
+        (["cell", "lstm", "--notation", "pink"], 'no notation "pink"'),
+        (["cell", "lstm", "-o", "/nowhere/cell.png"], "cannot write /nowhere/cell.png"),
+    ],
+)
+def test_command_says_mistakes_in_one_sentence(arguments, said):
+    done = CliRunner().invoke(main, ["draw", *arguments])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_command_says_what_png_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    done = CliRunner().invoke(main, ["draw", "cell", "lstm", "-o", str(tmp_path / "cell.pdf")])
+    assert done.exit_code == 2
+    assert "PDF needs Graphviz: pip install pygraphviz" in done.output
 
 
 def test_unknown_size():
