@@ -148,3 +148,36 @@ CELLS = {
     "own_deep": deep(),
     "own_sru": sru(),
 }
+
+
+def _combined(way: int, u, v, w, before, P):
+    if way == 0:
+        return add(hadamard(u, before), hadamard(one_minus(u), v))
+    if way == 1:
+        return hadamard(u, apply("tanh", v))
+    if way == 2:
+        return add(u, v, w, before)
+    return hadamard(add(u, v), add(v, w)) if way == 3 else add(matmul(P, concat(u, v, w)), before)
+
+
+def random_cell(choose) -> Program:
+    """A cell that nobody would think of. choose: takes (least, most) and returns an integer."""
+    count = choose(1, 3)
+    befores = [vector(f"{name}_prev", m) for name in "hcd"[:count]]
+    afters = [vector(name, m) for name in "hcd"[:count]]
+    values, equations = list(befores), []
+    for k in range(choose(1, 5)):
+        a, v = vector(f"a_{k}", m), vector(f"v{k}", m)
+        terms = [matmul(matrix(f"W_{k}", m, n), x), *(values[choose(0, len(values) - 1)] for _ in range(choose(0, 3)))]
+        equations += [(a, add(*terms, vector(f"b_{k}", m))), (v, apply(("sigmoid", "tanh", "relu")[choose(0, 2)], a))]
+        values += [v, a] if choose(0, 3) == 0 else [v]
+    for k, after in enumerate(afters):
+        u, v, w = (values[choose(0, len(values) - 1)] for _ in range(3))
+        made = _combined(choose(0, 4), u, v, w, befores[k], matrix(f"P_{k}", m, 3 * m))
+        equations.append((after, made))
+        values.append(after)
+    read = {s for _, e in equations for s in e.atoms(MatrixSymbol)}
+    unread = [v for v in (*befores, *(s for s, _ in equations)) if v not in read and v not in afters]
+    last, expression = equations[-1]
+    equations[-1] = (last, add(expression, *unread)) if unread else equations[-1]
+    return _cell("random", (x,), list(zip(befores, afters, strict=True)), *equations)

@@ -6,9 +6,12 @@ to be there is taken from the Program.
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import dataclass, field
@@ -196,17 +199,31 @@ def _svg_wire(g, classes) -> Wire:
     return Wire(g.get("data-from"), g.get("data-to"), g.get("data-value"), flow, pieces, tip, title)
 
 
-def graphviz_json(source: str):
+def graphviz_json(source: str, layout: str = "nop2"):
     """Return (JSON of the picture as Graphviz lays it out, warnings) or None where there is no Graphviz."""
     if shutil.which("dot"):
         done = subprocess.run(["dot", "-Tjson"], input=source, text=True, capture_output=True, check=False)
-        warnings = [w for w in done.stderr.splitlines() if w.strip() and "Fontconfig" not in w]
-        return json.loads(done.stdout), warnings
+        return json.loads(done.stdout), _warnings(done.stderr)
     try:
         from pygraphviz import AGraph
     except ImportError:
         return None
-    return json.loads(AGraph(string=source).draw(format="json", prog="nop2")), []
+    with tempfile.TemporaryFile() as said:
+        # Graphviz speaks on the process's own stderr, past Python's.
+        sys.stderr.flush()
+        own = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            data = json.loads(AGraph(string=source).draw(format="json", prog=layout))
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+        said.seek(0)
+        return data, _warnings(said.read().decode(errors="replace"))
+
+
+def _warnings(said: str) -> list[str]:
+    return [line for line in said.splitlines() if line.strip() and "Fontconfig" not in line]
 
 
 def read_json(data) -> Drawing:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from lstm_spec.calculus.adjoint import backward
-from lstm_spec.draw.cell import TITLE, Attempt, best_scene
+from lstm_spec.draw.cell import DESPERATE, TITLE, Attempt, best_scene
 from lstm_spec.draw.compose import Drawn, corners, directions, kinds_in, labelled, legend, note, point, text_node
 from lstm_spec.draw.gradients import Gradients
 from lstm_spec.draw.graph import Graph, Op
@@ -54,7 +54,7 @@ def _attempt(g: Gradients, graph: Graph, slack: int, layers: tuple[str, ...]) ->
         dress=lambda op: _dressed(op, g, graph),
     )
     try:
-        trees = route(layout.board, layout.spots, layout.nets)
+        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
     except RoutingError:
         return None
     sketch = _Sketch(g, graph, layout, trees)

@@ -71,7 +71,7 @@ class Board:
 
     def terminal(self, id: str, text: Text, x: int, y: int, style: Any) -> None:
         """Add the name at the end of a wire."""
-        half = max(1, ceil(width(text, TERMINAL) / (2 * STEP)))
+        half = max(1, ceil((width(text, TERMINAL) + 8) / (2 * STEP)))
         self.spots[id] = Spot(id, x, y, half, 1, style)
         self.nodes[id] = ("terminal", (Line(text, TERMINAL),), "")
 

@@ -17,8 +17,11 @@ from lstm_spec.spec.notation import text
 from lstm_spec.spec.program import Program
 
 LEGEND = ("layer", "vector", "product", "concat", "split", "joint", "state")
-SLACKS, LAST_RESORTS = (0, 1, 2, 3), (5, 8, 12, 20)
+SLACKS, LAST_RESORTS = (0, 1, 2, 3), (6, 7)
 """Extra lattice lines to try, and those that are tried only where there is no way with fewer."""
+
+DESPERATE = LAST_RESORTS[-1]
+"""With this much room wires may meet as they should not: an ugly picture is better than none."""
 
 TOLERATED, HOPELESS = 1, 8
 """Other orders of the layers are tried for crossings above the first number and up to the second."""
@@ -90,7 +93,7 @@ def _attempt(
     heading = width(title, TITLE) + width(count, COUNT) + 24
     layout = plan(graph, names, slack=slack, layers=layers, heading=heading)
     try:
-        trees = route(layout.board, layout.spots, layout.nets)
+        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
     except RoutingError:
         return None
     nodes = _nodes(program, graph, layout)

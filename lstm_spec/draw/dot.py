@@ -19,6 +19,9 @@ from lstm_spec.draw.svg import number
 from lstm_spec.draw.text import Text, plain
 from lstm_spec.draw.theme import FILL, FLOW, STROKE, Theme, palette
 
+ROW = 1.4
+"""Height of a row relative to its font size: Graphviz lowers subscripts further than SVG does."""
+
 _SHAPES = {
     "product": "ellipse",
     "sum": "ellipse",
@@ -157,7 +160,8 @@ class _Writer:
         graph.node(id, pos=_at(j.at), **dot_, **joint)
 
     def _label(self, graph: Digraph, id: str, label: Label) -> None:
-        size = {"width": _inch(1.06 * label.width + 4), "height": _inch(label.height)}
+        # Graphviz measures by its own font and warns where a label outgrows its node.
+        size = {"width": _inch(1.06 * label.width + 4), "height": _inch(1.5 * label.size)}
         text = _html(label.text, label.size, self.colours)
         graph.node(id, label=text, shape="plaintext", pos=_at(label.center), fontsize=_pt(label.size), **size)
 
@@ -196,7 +200,9 @@ def _lines(lines: tuple[Line, ...], colours: Mapping[str, str]) -> str:
     """Return a label of several lines; "" is an empty label, not the node's name."""
     if not any(line.text for line in lines):
         return ""
-    rows = "".join(f"<TR><TD>{_runs(line.text, line.size, colours)}</TD></TR>" for line in lines)
+    rows = "".join(
+        f'<TR><TD HEIGHT="{round(ROW * line.size)}">{_runs(line.text, line.size, colours)}</TD></TR>' for line in lines
+    )
     if len(lines) == 1:
         return f"<{_runs(lines[0].text, lines[0].size, colours)}>"
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'

@@ -7,7 +7,7 @@ from typing import Any
 from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from lstm_spec.draw.cell import LAST_RESORTS
+from lstm_spec.draw.cell import DESPERATE
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
 from lstm_spec.draw.contract import is_learned, occurrences, parameters_of
 from lstm_spec.draw.graph import Graph
@@ -35,8 +35,8 @@ WIDEST = 4.5
 def flow_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
     """Return the flow of dimensions through one step of a cell."""
     found: tuple[int, Scene] | None = None
-    for slack in (*range(MOST_SLACK), *LAST_RESORTS):
-        if found is not None and slack in LAST_RESORTS:
+    for slack in (*range(MOST_SLACK), DESPERATE):
+        if found is not None and slack == DESPERATE:
             break
         try:
             tried = _attempt(program, setter, dict(sizes), slack)
@@ -102,7 +102,7 @@ def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack:
     nets, flows = _nets(program, rows, rails, spots)
     xs = [x for s in spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
     ys = [y for s in spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
-    trees = route(Field((min(xs) - 1, min(ys) - 3), (max(xs) + 1, max(ys) + 3)), spots, nets)
+    trees = route(Field((min(xs) - 1, min(ys) - 3), (max(xs) + 1, max(ys) + 3)), spots, nets, strict=slack < DESPERATE)
     formulas = {d.name: str(d) for d in rows}
     nodes = []
     for name, spot in spots.items():

@@ -188,7 +188,7 @@ def _centers(columns: Columns, boxes: Mapping[str, Box], margin: int, slack: int
 
 
 def _spot(graph: Graph, op: Op, box: Box, x: int, y: int) -> Spot:
-    fan = sum(_rises_to(graph, o) for o in op.operands) if op.kind == "layer" else len(op.operands)
+    fan = sum(_rises_to(graph, o) for o in op.operands) if box.style == "layer" else len(op.operands)
     return Spot(op.id, x, y, box.half_width, box.half_height, box.style, max(1, fan))
 
 

@@ -91,7 +91,8 @@ class Router:
         goal = self._goal(sink, own)
         if goal is None:
             return None
-        price, offsets, runs, wide = self.tolls.price, self.tolls.offsets, self.tolls.runs, self.tolls.wide
+        price, offsets, wide = self.tolls.price, self.tolls.offsets, self.tolls.wide
+        runs = self.tolls.runs if self.tolls.strict else {}
         ends, far_x, far_y, sign_x, sign_y = goal.states, goal.far_x, goal.far_y, goal.sign_x, goal.sign_y
         heap: list[tuple[float, float, int, int]] = []
         best: dict[int, float] = {}
@@ -135,7 +136,7 @@ class Router:
         t = self.tolls
         states: dict[int, int] = {}
         for port in (sink.port,) if sink.port else t.spots[sink.spot].entries(sink.first):
-            if (v := t.number(port.at)) not in t.runs and v not in own:
+            if ((v := t.number(port.at)) not in t.runs and v not in own) or not t.strict:
                 states.setdefault(self._state(port), port.cost)
         if not states:
             return None
@@ -156,10 +157,11 @@ class Router:
         t = self.tolls
         if not own:
             for port in (net.port,) if net.port else t.spots[net.source].exits():
-                if t.number(port.at) not in t.runs:
+                if t.number(port.at) not in t.runs or not t.strict:
                     yield self._state(port), port.cost
         for v, used in own.items():
-            if v not in t.blocked and v not in t.runs and not self._crowded(v, used, own):
+            free = v not in t.runs and not self._crowded(v, used, own)
+            if v not in t.blocked and (free or not t.strict):
                 yield from ((4 * v + k, JOINT) for k in EVERY if not used >> k & 1)
 
     def _crowded(self, v: int, used: int, own: Mapping[int, int]) -> bool:
@@ -177,8 +179,11 @@ def _walk(came: Mapping[int, int], state: int) -> list[int]:
     return path[::-1]
 
 
-def route(board: Field, spots: Mapping[str, Spot], nets: Sequence[Net]) -> dict[str, Tree]:
-    """Return a tree for every net by its value; raises RoutingError where one finds no way."""
+def route(board: Field, spots: Mapping[str, Spot], nets: Sequence[Net], *, strict: bool = True) -> dict[str, Tree]:
+    """Return a tree for every net by its value; raises RoutingError where one finds no way.
+
+    strict: as for Tolls.
+    """
 
     def urgency(net: Net) -> tuple[bool, int, int]:
         """What goes straight up or down to one sink is first: it has no other way as short, and little room."""
@@ -188,7 +193,7 @@ def route(board: Field, spots: Mapping[str, Spot], nets: Sequence[Net]) -> dict[
 
     ordered = sorted(nets, key=urgency)
     for _ in range(RESTARTS):
-        tolls = Tolls(board, spots)
+        tolls = Tolls(board, spots, strict)
         trees, stuck = _lay_all(Router(tolls), ordered)
         if stuck is None:
             _improve(Router(tolls), ordered, trees)

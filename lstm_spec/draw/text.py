@@ -63,7 +63,7 @@ def unfenced(line: Text) -> Text:
     if not line or not (line[0].text.startswith("(") and line[-1].text.endswith(")")):
         return line
     opened = (replace(line[0], text=line[0].text[1:]), *line[1:])
-    return (*opened[:-1], replace(opened[-1], text=opened[-1].text[:-1]))
+    return tuple(run for run in (*opened[:-1], replace(opened[-1], text=opened[-1].text[:-1])) if run.text)
 
 
 def width(line: Text, size: float) -> float:

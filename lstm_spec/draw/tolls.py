@@ -12,6 +12,9 @@ from lstm_spec.draw.lattice import DIRECTIONS, Direction, Field, Spot, Tree, Ver
 CROSSING, NEAR, OUTSIDE, TEXT = 30, 2, 4, 25
 """What is paid, in lattice steps, for a crossing, a box beside the way, a step outside or over text."""
 
+MEETING = 200
+"""What is paid where nets meet as they should not, if there is no other way."""
+
 FORBIDDEN = float("inf")
 EVERY = range(len(DIRECTIONS))
 HEADING: Mapping[Direction, int] = {d: k for k, d in enumerate(DIRECTIONS)}
@@ -22,10 +25,14 @@ ACROSS = tuple(sum(1 << k for k, e in enumerate(DIRECTIONS) if (e[0] == 0) != (d
 
 @dataclass
 class Tolls:
-    """The state of the board: which vertices boxes block, which net runs where, and the price of entering a vertex."""
+    """The state of the board: which vertices boxes block, which net runs where, and the price of entering a vertex.
+
+    strict: whether nets may only cross where it looks well; without it every meeting is allowed at a price.
+    """
 
     board: Field
     spots: Mapping[str, Spot]
+    strict: bool = True
     blocked: set[int] = field(default_factory=set)
     runs: dict[int, dict[str, int]] = field(default_factory=dict)
     ground: list[float] = field(default_factory=list)
@@ -119,6 +126,8 @@ class Tolls:
         others = self.runs.get(v)
         if not others:
             return 0
+        if not self.strict:
+            return MEETING
         if len(others) != 1:
             return FORBIDDEN
         ((net, used),) = others.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 from sympy import cancel
 
-from lstm_spec.draw.cell import TITLE, Attempt, best_scene
+from lstm_spec.draw.cell import DESPERATE, TITLE, Attempt, best_scene
 from lstm_spec.draw.columns import is_hidden
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, point, text_node, wires_of
 from lstm_spec.draw.graph import Graph, Op
@@ -70,14 +70,14 @@ def _projects(graph: Graph, op: Op) -> bool:
 
 def _groups(program: Program, graph: Graph, setter: Typesetter) -> list[Group]:
     values = dict.fromkeys(value for op in _neurons(graph) for value in _mixed(graph, op))
-    hidden = {program.symbols[s].shape[0] for s in program.states}
+    hidden = program.symbols[program.states[-1]].shape[0]
     found = []
     for value in values:
         op = graph.by_id.get(value)
         shape = graph.shapes[value] if op is None else op.shape
         written = setter.symbol(value) if value in program.symbols else _anonymous(graph, value, setter)
         units = value not in graph.inputs and (
-            value not in program.symbols or program.symbols[value].shape[0] in hidden
+            value not in program.symbols or program.symbols[value].shape[0] == hidden
         )
         found.append(Group(value, written, shape[0], units))
     return sorted(found, key=lambda g: not g.is_units)
@@ -146,7 +146,7 @@ def _attempt(
         dress=lambda op: replace(op, kind="neuron") if op.kind == "layer" else op,
     )
     try:
-        trees = route(layout.board, layout.spots, layout.nets)
+        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
     except RoutingError:
         return None
     formulas = {d.name: str(d) for d in program}
@@ -240,7 +240,8 @@ def _fans(
             if index != "…":
                 fans += [_fan(node, n, group, index) for n in neurons if _sees(whole, n.id, group.value)]
             x += PITCH
-        others = "inputs" if group.value in whole.inputs else "hidden units"
+        previous = [before for before, _ in whole.states]
+        others = "inputs" if group.value in whole.inputs else "entries" if group.value in previous else "hidden units"
         said = f": all {size_text(group.size)} units" if group.is_units else f": {size_text(group.size)} {others}"
         line_ = (*group.text, *plain(said, dim=True))
         label = note(line_, 0, row - ENTRY, 9.0)
