@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lstm_spec.spec.dimensions import DimensionError
     from lstm_spec.spec.elements import unit_view
     from lstm_spec.spec.inference import infer_dimensions
-    from lstm_spec.spec.layers import Layer, Network, layers
+    from lstm_spec.spec.layers import layers
+    from lstm_spec.spec.network import Layer, Network
     from lstm_spec.spec.notations import NotationError
     from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
     from lstm_spec.spec.scalars import WriteError
@@ -57,7 +58,8 @@ _HOMES = {
     "lstm_spec.spec.dimensions": ("DimensionError",),
     "lstm_spec.spec.elements": ("unit_view",),
     "lstm_spec.spec.inference": ("infer_dimensions",),
-    "lstm_spec.spec.layers": ("Layer", "Network", "layers"),
+    "lstm_spec.spec.layers": ("layers",),
+    "lstm_spec.spec.network": ("Layer", "Network"),
     "lstm_spec.spec.notations": ("NotationError",),
     "lstm_spec.spec.program": ("Equation", "Program", "ProgramError", "check_cell"),
     "lstm_spec.spec.scalars": ("WriteError",),

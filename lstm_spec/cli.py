@@ -97,8 +97,8 @@ def verify(
 ) -> None:
     """Hold TARGET against the specification.
 
-    TARGET is a built-in name (numpy, torch, torch-cell), package.module:attribute, or path/to/file.py:attribute: a
-    function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method.
+    TARGET is a built-in name (numpy, torch, torch-gru, torch-stack, …), package.module:attribute, or
+    path/to/file.py:attribute: a function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method.
 
     Exit status: 0 verified, 1 a discrepancy, 2 the target could not be used, 3 inconclusive, 130 interrupted.
 

@@ -26,10 +26,11 @@ SCALAR = {
 }
 
 
-def loops(params, x, h0, c0, *, peepholes="", coupled=None, concat="xh", biases=1, activations=None):
+def loops(params, x, h0, c0, *, peepholes="", coupled=None, concat="xh", biases=1, projection=False, activations=None):
     """The LSTM one number at a time."""
     T, B, _ = x.shape
-    m = h0.shape[1]
+    m, q = c0.shape[1], h0.shape[1]
+    W_p = params["W_p"] if projection else np.eye(m)
     act = {key: SCALAR[name] for key, name in {**DEFAULTS, **(activations or {})}.items()}
 
     def gate(g, t, b, j, h, c):
@@ -39,18 +40,23 @@ def loops(params, x, h0, c0, *, peepholes="", coupled=None, concat="xh", biases=
         a += sum(params[f"{prefix}_{g}"][j] for prefix in ("b", "bR")[:biases])
         return act[g](a + (params[f"p_{g}"][j] * c if g in peepholes else 0))
 
-    y, h_end, c_end = np.empty((T, B, m)), h0.copy(), c0.copy()
+    y, h_end, c_end = np.empty((T, B, q)), h0.copy(), c0.copy()
     for b in range(B):
         for t in range(T):
-            h_prev, c_prev = h_end[b].copy(), c_end[b].copy()
+            h_prev, c_prev, h_tilde = h_end[b].copy(), c_end[b].copy(), np.empty(m)
             for j in range(m):
                 f = gate("f", t, b, j, h_prev, c_prev[j]) if coupled != "f=1-i" else None
                 i = gate("i", t, b, j, h_prev, c_prev[j]) if coupled != "i=1-f" else 1 - f
                 f = 1 - i if f is None else f
                 c_end[b, j] = f * c_prev[j] + i * gate("c", t, b, j, h_prev, None)
-                h_end[b, j] = gate("o", t, b, j, h_prev, c_end[b, j]) * act["h"](c_end[b, j])
-                y[t, b, j] = h_end[b, j]
+                h_tilde[j] = gate("o", t, b, j, h_prev, c_end[b, j]) * act["h"](c_end[b, j])
+            h_end[b] = [sum(w * v for w, v in zip(row, h_tilde, strict=True)) for row in W_p]
+            y[t, b] = h_end[b]
     return y, h_end, c_end
+
+
+def size_of_h(options, m):
+    return 2 if options.get("projection") else m
 
 
 def arrays(options, sizes, *, seed=0, dtype=np.float64):
@@ -58,14 +64,16 @@ def arrays(options, sizes, *, seed=0, dtype=np.float64):
     T, B, n, m = sizes
     rng = np.random.default_rng(seed)
     normal = lambda shape: rng.normal(size=shape).astype(dtype)  # noqa: E731
-    params = {name: normal(shape) for name, shape in numpy_layer(**options).options.shapes(n, m).items()}
-    return params, normal((T, B, n)), normal((B, m)), normal((B, m))
+    q = size_of_h(options, m)
+    params = {name: normal(shape) for name, shape in numpy_layer(**options).options.shapes(n, m, q).items()}
+    return params, normal((T, B, n)), normal((B, q)), normal((B, m))
 
 
-def cotangents(sizes, *, seed=1, dtype=np.float64, only=("dy", "dh", "dc")):
+def cotangents(sizes, *, seed=1, dtype=np.float64, only=("dy", "dh", "dc"), q=None):
     T, B, _, m = sizes
     rng = np.random.default_rng(seed)
-    shapes = {"dy": (T, B, m), "dh": (B, m), "dc": (B, m)}
+    q = m if q is None else q
+    shapes = {"dy": (T, B, q), "dh": (B, q), "dc": (B, m)}
     return [(rng.normal(size=s) * (name in only)).astype(dtype) for name, s in shapes.items()]
 
 
@@ -80,9 +88,10 @@ def check_backward(layer, options, sizes, only=("dy", "dh", "dc")):
     wide = np.longdouble
     eps = np.finfo(wide).eps
     params, x, h0, c0 = arrays(options, sizes, dtype=wide)
-    out = cotangents(sizes, dtype=wide, only=only)
     T, B, n, m = sizes
-    forward = numpy_layer(**options).workspace(T=T, B=B, n=n, m=m, dtype=wide, backward=False).forward
+    q = size_of_h(options, m)
+    out = cotangents(sizes, dtype=wide, only=only, q=q)
+    forward = numpy_layer(**options).workspace(T=T, B=B, n=n, m=m, q=q, dtype=wide, backward=False).forward
 
     def loss():
         return sum(np.sum(d * v) for d, v in zip(out, forward(params, x, h0, c0), strict=True))

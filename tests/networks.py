@@ -6,7 +6,8 @@ import lstm_spec as ls
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.compile import compile_program
 from lstm_spec.compute.runner import runner
-from lstm_spec.spec.layers import Layer, Network, layers
+from lstm_spec.spec.layers import layers
+from lstm_spec.spec.network import Layer, Network
 from lstm_spec.spec.program import evaluate_shape
 from lstm_spec.spec.unroll import unroll
 

@@ -38,6 +38,15 @@ def test_backward_is_the_differences(peepholes, coupled):
         check_backward(numpy_layer(**options), options, (3, 2, 2, 3))
 
 
+@pytest.mark.parametrize(("peepholes", "coupled"), [("", None), ("fio", None), ("o", "f=1-i")])
+def test_projection_is_the_loops_and_the_differences(peepholes, coupled):
+    for concat, biases in LAYOUTS[::2]:
+        options = {"peepholes": peepholes, "coupled": coupled, "concat": concat, "biases": biases, "projection": True}
+        for sizes in SIZES:
+            check_forward(numpy_layer(**options).forward, options, sizes)
+        check_backward(numpy_layer(**options), options, (3, 2, 2, 3))
+
+
 @pytest.mark.parametrize("sizes", SIZES)
 def test_backward_at_other_sizes(sizes):
     check_backward(vanilla, {}, sizes)

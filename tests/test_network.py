@@ -5,8 +5,9 @@ from click.testing import CliRunner
 
 import lstm_spec as ls
 from lstm_spec.cli import main
-from lstm_spec.spec.layers import DIRECTIONS, MERGES, PAST_LENGTH, Layer, Network, layers
+from lstm_spec.spec.layers import layers
 from lstm_spec.spec.lengths import held
+from lstm_spec.spec.network import DIRECTIONS, MERGES, PAST_LENGTH, Layer, Network
 from lstm_spec.spec.options import OptionError
 from lstm_spec.spec.program import ProgramError
 from lstm_spec.spec.summary import summary

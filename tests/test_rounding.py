@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lstm_spec.compute.accuracy import accuracy
+from lstm_spec.compute.bounded import forward_stages as stages
 from lstm_spec.compute.compile import run
 from lstm_spec.compute.forced import forced_bounds
-from lstm_spec.compute.forced import forward_stages as stages
 from lstm_spec.compute.rounding import half_ulp
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.operators import apply

@@ -282,7 +282,7 @@ def test_other_cells_are_stepped(name):
     assert fast_layer(ls.cell(name)) is None
 
 
-@pytest.mark.parametrize("name", ["lstm", "peephole", "cifg", "noaf"])
+@pytest.mark.parametrize("name", ["lstm", "peephole", "cifg", "noaf", "lstmp", "lstmp_peephole"])
 def test_the_layer_and_the_compiled_steps_agree(name):
     cell = ls.cell(name)
     params, x, states = arguments(layers(cell), T=6, B=3)

@@ -141,7 +141,7 @@ def dimensions():
     ("target", "message"),
     [
         (saying(spec="lstmm"), 'there is no cell "lstmm"; did you mean lstm?'),
-        (saying(spec=3), "Mine.spec must be a str, got 3"),
+        (saying(spec=3), "Mine.spec must be a cell, a network or the name of a cell, got 3"),
         (saying(layout="pytroch"), 'Mine: unknown layout "pytroch": did you mean pytorch?'),
         (saying(layout="nowhere.toml"), "Mine: nowhere.toml: cannot be read: No such file"),
         (saying(layout=3), 'Mine: unknown layout "3"'),
@@ -251,7 +251,7 @@ def test_an_import_that_fails_is_one_sentence(folder, name, as_module):
     ("name", "message"),
     [
         ("nunpy", 'there is no target "nunpy"; did you mean "numpy"? your own is named package.module:attribute or'),
-        ("zebra", 'there is no target "zebra"; built in are numpy, spec, torch, torch-cell; your own'),
+        ("zebra", 'there is no target "zebra"; built in are numpy, spec, torch, torch-cell, torch-gru, torch-rnn'),
         ("mine.py", "mine.py is a file; name the function or object in it too, as in mine.py:forward"),
         (":forward", 'there is no target ":forward"'),
         ("mine.py:", 'there is no target "mine.py:"'),

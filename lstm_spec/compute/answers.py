@@ -14,7 +14,7 @@ from lstm_spec.compute.free import free_backward_bounds, free_bounds
 from lstm_spec.compute.gradients import gradients, leaves_of
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.compute.runner import runner
-from lstm_spec.spec.layers import Network
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 
 

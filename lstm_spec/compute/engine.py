@@ -1,19 +1,18 @@
 """One cell over a sequence, forward and back: the hand-written layer where it covers the cell, else compiled steps."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import BlockMatrix, HadamardProduct, MatMul
+from sympy import BlockMatrix, HadamardProduct, MatrixSymbol
 
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.compile import compile_program
 from lstm_spec.compute.layer import Layer, numpy_layer
 from lstm_spec.compute.layer_activations import ACTIVATIONS
-from lstm_spec.compute.layer_forward import Sizes
 from lstm_spec.compute.layer_parameters import DEFAULT_ACTIVATIONS
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.functions import elementwise
@@ -27,11 +26,16 @@ Params = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Pull:
-    """What cotangents of the outputs come back as: by parameter, of x, and of every initial state."""
+    """What cotangents of the outputs come back as: by parameter, of x, and of every initial state.
 
-    params: dict[str, Array]
-    x: Array
-    states: tuple[Array, ...]
+    All are arrays, or all are values with bounds. shown: of a single cell, what the equations say of adjoints that were
+    given.
+    """
+
+    params: dict[str, Any]
+    x: Any
+    states: tuple[Any, ...]
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,11 @@ class Trace:
     """What a run over a sequence gave, and how to go back through it.
 
     y: (T, B, m), the first state of every step; states: the final ones, each (B, m); pull: takes the cotangents of y
-    and of the final states, or None where the run kept nothing.
+    and of the final states, or is None where the run kept nothing. All are arrays, or all are values with bounds.
     """
 
-    y: Array
-    states: tuple[Array, ...]
+    y: Any
+    states: tuple[Any, ...]
     pull: Callable[..., Pull] | None
 
 
@@ -54,9 +58,8 @@ def trace(cell: Program, params: Params, x: Array, states: tuple[Array, ...], *,
 
 
 def _fast(layer: Layer, params: Params, x: Array, states: tuple[Array, ...], keep: bool) -> Trace:
-    (T, B, n), m = x.shape, states[1].shape[-1]
-    sizes = Sizes(T, B, n, m, x.dtype)
-    workspace = layer.workspace(T=T, B=B, n=n, m=m, dtype=sizes.dtype, backward=keep)
+    (T, B, n), (q, m) = x.shape, (s.shape[-1] for s in states)
+    workspace = layer.workspace(T=T, B=B, n=n, m=m, q=q, dtype=x.dtype, backward=keep)
     y, *final = workspace.forward(params, x, *states)
 
     def pull(dy: Array, *dstates: Array) -> Pull:
@@ -67,7 +70,8 @@ def _fast(layer: Layer, params: Params, x: Array, states: tuple[Array, ...], kee
 
 
 def _stepped(cell: Program, params: Params, x: Array, states: tuple[Array, ...], keep: bool) -> Trace:
-    step = compile_program(cell, cell.states)
+    analytic = np.iscomplexobj(x)
+    step = compile_program(cell, cell.states, analytic=analytic)
     current, history, y = states, [states], []
     for x_t in x:
         after = step(params, x_t, *current)
@@ -76,7 +80,7 @@ def _stepped(cell: Program, params: Params, x: Array, states: tuple[Array, ...],
         y.append(current[0])
 
     def pull(dy: Array, *dstates: Array) -> Pull:
-        back = compile_program(backward(cell))
+        back = compile_program(backward(cell), analytic=analytic)
         dx, total = np.zeros_like(x), {name: np.zeros_like(p) for name, p in params.items()}
         arriving = dstates
         for t in reversed(range(len(x))):
@@ -111,6 +115,7 @@ def fast_layer(cell: Program) -> Layer | None:
         "coupled": None if {"a_f", "a_i"} <= defined.keys() else "f=1-i" if "a_i" in defined else "i=1-f",
         "concat": _order(cell),
         "biases": sum(any(name.startswith(f"{b}_") for name in names) for b in ("b", "bR")),
+        "projection": "W_p" in names,
         "activations": activations,
     }
     try:
@@ -132,10 +137,12 @@ _VALUES = {"f": "f", "i": "i", "c": "c_tilde", "o": "o", "h": "h"}
 
 def _activation(defined: Mapping[str, Any], key: str) -> str | None:
     """Return the name of the activation of a gate or of the output, None where it is the usual one or unknown."""
-    e = defined.get(_VALUES[key])
+    e = defined.get("h_tilde" if key == "h" and "h_tilde" in defined else _VALUES[key])
     if key == "h" and isinstance(e, HadamardProduct):
         e = e.args[-1]
-    if not isinstance(e, Elementwise) or isinstance(e, MatMul) or len(names_in(e)) != 1:
+    if isinstance(e, MatrixSymbol):
+        return "identity"
+    if not isinstance(e, Elementwise) or len(names_in(e)) != 1:
         return None
     known = [name for name in ACTIVATIONS if elementwise(name, 1) == e.function]
     return known[0] if known and known[0] != DEFAULT_ACTIVATIONS[key] else None

@@ -23,40 +23,44 @@ class Backward:
 
         δc += E∘δh    δa_o = A_o∘δh    δa_g = A_g∘δc for g = f, i, c̃    δc' = F∘δc    δh' = Σ_g R_gᵀ δa_g
 
-    A_g, E and F are the diagonals of ∂a/∂(h,c), ∂c/∂h and ∂c/∂c'; peepholes and coupled gates are in them.
+    A_g, E and F are the diagonals of ∂a/∂(h,c), ∂c/∂h and ∂c/∂c'; peepholes and coupled gates are in them. With a
+    projection h = W_p h̃, δh̃ = W_pᵀ δh stands in the place of δh.
     """
 
     def __init__(self, forward: Forward) -> None:
         sizes, count = forward.sizes, len(forward.options.gates)
-        T, B, n, m, dtype = sizes.T, sizes.B, sizes.n, sizes.m, sizes.dtype
+        T, B, n, m, q, dtype = sizes.T, sizes.B, sizes.n, sizes.m, sizes.q, sizes.dtype
         self._forward = forward
         self._sees_c = bool({"f", "i"} & forward.peepholes.keys())
         chunk = max(1, min(T, CHUNK // max(1, m * B)))
         self._a = np.empty((chunk, count, m, B), dtype)
         self._E, self._F, self._spare = (np.empty((chunk, m, B), dtype) for _ in range(3))
         # A copy, because np.dot would copy a slice of the weights again at every step.
-        self._W_h_transposed = np.empty((m, count * m), dtype)
-        self._dy = np.empty((T, m, B), dtype)
-        self._dh, self._dc = np.empty((m, B), dtype), np.empty((m, B), dtype)
+        self._W_h_transposed = np.empty((q, count * m), dtype)
+        self._W_p_transposed = np.empty((m, q), dtype)
+        self._dy = np.empty((T, q, B), dtype)
+        self._dh, self._dh_tilde, self._dc = (np.empty((size, B), dtype) for size in (q, m, m))
+        self._dh_each = np.empty((T if forward.options.projection else 0, q, B), dtype)
         self._da = np.empty((count, m, T, B), dtype)
-        self._z = np.empty((n + m + 1, T, B), dtype)
+        self._z = np.empty((n + q + 1, T, B), dtype)
         starts = range(0, T, chunk)
         self._calls = [call for lo in reversed(starts) for call in self._chunk(lo, min(T, lo + chunk))]
 
     def run(self, dy: Array, dh: Array, dc: Array) -> tuple[dict[str, Array], Array, Array, Array]:
-        """Return dparams, dx (T,B,n), dh0 (B,m) and dc0 (B,m) as new arrays."""
+        """Return dparams, dx (T,B,n), dh0 (B,q) and dc0 (B,m) as new arrays."""
         forward, sizes = self._forward, self._forward.sizes
-        T, B, n, m = sizes.T, sizes.B, sizes.n, sizes.m
+        T, B, n, q = sizes.T, sizes.B, sizes.n, sizes.q
         self._dy[:] = dy.swapaxes(-1, -2)
         self._dh[:] = dh.T
         self._dc[:] = dc.T
         self._W_h_transposed[:] = forward.weights[:, forward.packing.h].T
+        self._W_p_transposed[:] = forward.W_p.T
         run(self._calls)
         self._z[:] = forward.z[:T].swapaxes(0, 1)
         da = self._da.reshape(forward.weights.shape[0], T * B)
-        dparams = forward.packing.unpack(np.dot(da, self._z.reshape(n + m + 1, T * B).T))
+        dparams = forward.packing.unpack(np.dot(da, self._z.reshape(n + q + 1, T * B).T))
         dx = np.dot(da.T, forward.weights[:, forward.packing.x]).reshape(T, B, n)
-        return dparams | self._peepholes(), dx, batch_major(self._dh), batch_major(self._dc)
+        return dparams | self._peepholes() | self._projection(), dx, batch_major(self._dh), batch_major(self._dc)
 
     def _peepholes(self) -> dict[str, Array]:
         forward, options = self._forward, self._forward.options
@@ -66,6 +70,12 @@ class Backward:
             * np.einsum("mtb,tmb->m", self._da[options.gates.index(gate)], seen[gate])
             for gate in options.peepholes
         }
+
+    def _projection(self) -> dict[str, Array]:
+        if not self._forward.options.projection:
+            return {}
+        rows, columns = (a.swapaxes(0, 1).reshape(a.shape[1], -1) for a in (self._dh_each, self._forward.h_tilde))
+        return {"W_p": np.dot(rows, columns.T)}
 
     def _chunk(self, lo: int, hi: int) -> Iterator[Call]:
         steps = slice(lo, hi)
@@ -116,11 +126,16 @@ class Backward:
         dh, dc, spare = self._dh, self._dc, self._spare[0]
 
         yield np.add, (dh, _last_first(dy), dh)
-        yield np.multiply, (_last_first(E), dh, spare)
+        out = dh
+        if options.projection:
+            out = self._dh_tilde
+            yield np.copyto, (_last_first(self._dh_each[steps]), dh)
+            yield np.dot, (self._W_p_transposed, dh, out)
+        yield np.multiply, (_last_first(E), out, spare)
         yield np.add, (dc, spare, dc)
         for row, name in enumerate(options.gates):
             slope = _last_first(a[:, row])
-            yield np.multiply, (slope, dh if name == "o" else dc, slope)
+            yield np.multiply, (slope, out if name == "o" else dc, slope)
         yield np.multiply, (_last_first(F), dc, dc)
         stacked = a.reshape(len(dy), len(options.gates) * m, B)
         yield np.dot, (self._W_h_transposed, _last_first(stacked), dh)

@@ -16,12 +16,13 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Steps T, batch B, input size n, hidden size m and the floating-point format of all arrays."""
+    """Steps T, batch B, input size n, hidden size m, size q of h and the floating-point format of all arrays."""
 
     T: int
     B: int
     n: int
     m: int
+    q: int
     dtype: np.dtype[Any]
 
 
@@ -34,27 +35,31 @@ class Forward:
     """
 
     def __init__(self, options: Options, sizes: Sizes, *, keep: bool) -> None:
-        T, B, n, m, dtype = sizes.T, sizes.B, sizes.n, sizes.m, sizes.dtype
+        T, B, n, m, q, dtype = sizes.T, sizes.B, sizes.n, sizes.m, sizes.q, sizes.dtype
         kept = T if keep else 1
         self.options, self.sizes, self.keep = options, sizes, keep
         self.one = np.ones((), dtype)
-        self.packing = Packing(options, n, m)
+        self.packing = Packing(options, n, m, q)
         self.weights = np.empty(self.packing.shape, dtype)
         self.peepholes = {gate: np.empty((m, 1), dtype) for gate in options.peepholes}
-        self.z = np.empty((T + 1, n + m + 1, B), dtype)
+        self.z = np.empty((T + 1, n + q + 1, B), dtype)
         self.z[:, -1] = 1
         self.rows = np.empty((kept, len(GATES), m, B), dtype)
         self.c = np.empty((T + 1 if keep else 1, m, B), dtype)
         self.squashed = np.empty((kept, m, B), dtype)
+        self.W_p = np.empty((q, m), dtype)
+        self.h_tilde = np.empty((kept if options.projection else 0, m, B), dtype)
         self._spare = np.empty((m, B), dtype)
         self._calls = unroll(self._step(), T)
 
     def run(self, params: Mapping[str, Array], x: Array, h0: Array, c0: Array) -> tuple[Array, Array, Array]:
-        """Run the sequence; returns y (T,B,m), h (B,m) and c (B,m) as new arrays."""
+        """Run the sequence; returns y (T,B,q), h (B,q) and c (B,m) as new arrays."""
         T, packing = self.sizes.T, self.packing
         packing.pack(params, out=self.weights)
         for gate, peephole in self.peepholes.items():
             np.multiply(params[f"p_{gate}"][:, None], self.options.activation(gate).sign, out=peephole)
+        if self.options.projection:
+            self.W_p[:] = params["W_p"]
         hidden = self.z[:, packing.h]
         self.z[:T, packing.x] = x.transpose(0, 2, 1)
         hidden[0] = h0.T
@@ -94,7 +99,13 @@ class Forward:
         if late:
             yield from options.activation("o").value(o, o, one)
         yield from _squash(options.activation("h"), c, squashed, one)
-        yield np.multiply, (o, squashed, list(self.z[1:, self.packing.h]))
+        h = list(self.z[1:, self.packing.h])
+        if options.projection:
+            h_tilde = self._each(self.h_tilde)
+            yield np.multiply, (o, squashed, h_tilde)
+            yield np.dot, (self.W_p, h_tilde, h)
+        else:
+            yield np.multiply, (o, squashed, h)
 
     def _each(self, buffer: Array) -> Operand:
         return list(buffer) if self.keep else buffer[0]

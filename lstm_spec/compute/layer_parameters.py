@@ -34,6 +34,7 @@ class Options:
     coupled: str | None = None
     concat: str | None = "xh"
     biases: int = 1
+    projection: bool = False
     activations: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,13 +60,15 @@ class Options:
         """The activation of a gate, or of the output squash under the key "h"."""
         return ACTIVATIONS[self.activations.get(key, DEFAULT_ACTIVATIONS[key])]
 
-    def shapes(self, n: int, m: int) -> dict[str, tuple[int, ...]]:
-        """The parameters by name, with their shapes, for input size n and hidden size m."""
-        shapes: dict[str, tuple[int, ...]] = {"W": (m, n), "R": (m, m)} if self.concat is None else {"W": (m, n + m)}
+    def shapes(self, n: int, m: int, q: int | None = None) -> dict[str, tuple[int, ...]]:
+        """The parameters by name, with their shapes, for input size n, hidden size m and size q of h, by default m."""
+        q = m if q is None else q
+        shapes: dict[str, tuple[int, ...]] = {"W": (m, n), "R": (m, q)} if self.concat is None else {"W": (m, n + q)}
         shapes |= dict.fromkeys(("b", "bR")[: self.biases], (m,))
         gates = [gate for gate in "fico" if gate in self.gates]
         named = {f"{prefix}_{gate}": shape for prefix, shape in shapes.items() for gate in gates}
-        return named | {f"p_{gate}": (m,) for gate in "fio" if gate in self.peepholes}
+        named |= {f"p_{gate}": (m,) for gate in "fio" if gate in self.peepholes}
+        return named | {"W_p": (q, m)} if self.projection else named
 
     def runs(self, gates: Iterable[str]) -> Iterator[tuple[Activation, slice]]:
         """Neighbouring rows of the gates with the same activation, so that one call serves them all."""
@@ -76,15 +79,15 @@ class Options:
 
 
 class Packing:
-    """Where each parameter stands in the one matrix sign·[W_x, W_h, b] of shape (g·m, n+m+1), g gates with weights.
+    """Where each parameter stands in the one matrix sign·[W_x, W_h, b] of shape (g·m, n+q+1), g gates with weights.
 
     W_x and W_h stand in the order of the concatenation, the bias is the last column.
     """
 
-    def __init__(self, options: Options, n: int, m: int) -> None:
-        self.shape = len(options.gates) * m, n + m + 1
-        self.h, self.x = (slice(0, m), slice(m, n + m)) if options.concat == "hx" else (slice(n, n + m), slice(0, n))
-        self._kernels = {"W": self.x, "R": self.h} if options.concat is None else {"W": slice(0, n + m)}
+    def __init__(self, options: Options, n: int, m: int, q: int) -> None:
+        self.shape = len(options.gates) * m, n + q + 1
+        self.h, self.x = (slice(0, q), slice(q, n + q)) if options.concat == "hx" else (slice(n, n + q), slice(0, n))
+        self._kernels = {"W": self.x, "R": self.h} if options.concat is None else {"W": slice(0, n + q)}
         self._biases = ("b", "bR")[: options.biases]
         self._gates = {gate: slice(row * m, (row + 1) * m) for row, gate in enumerate(options.gates)}
         runs = options.runs(options.gates)

@@ -1,6 +1,9 @@
-"""Networks with numbers: layers, directions and lengths, composed of runs of one cell over a sequence."""
+"""Networks with numbers: layers, directions and lengths, composed of runs of one cell over a sequence.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+The composition is written once, for an arithmetic: plain arrays, or values with the bounds of their errors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -8,69 +11,85 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_spec.compute.engine import Params, Pull, Trace, trace
-from lstm_spec.spec.layers import Layer, Network, Pass
+from lstm_spec.compute.engine import Pull, Trace
+from lstm_spec.compute.lengths import alive, flip, run
+from lstm_spec.spec.network import Layer, Network, Pass
+from lstm_spec.spec.program import Program
 
 Array = NDArray[Any]
 
 
-def run_network(
-    network: Network, params: Params, x: Array, states: tuple[Array, ...], lengths: Array | None, *, keep: bool
-) -> Trace:
-    """Run a network over x (T, B, n); states: one for each of ``network.states``, (B, m), given or not.
+@dataclass(frozen=True)
+class Arithmetic:
+    """How the values of a network are computed.
 
-    lengths: (B,) where rows have them. The trace's ``pull`` takes the cotangents of y and of every final state, and
-    gives those of all parameters, of x and of the initial states.
+    run: (cell, params, x, states, lengths, returned) → Trace, a run of one cell forwards; past a length y holds the
+    final state; returned: y as somebody returned it, or None. each: (change, *values) → a value whose entries are
+    moved, selected or left out, never computed with. add, multiply, halve: elementwise. join: a + b, each a sum of
+    products, whose terms may as well have been added in any order. total: over the first axis.
     """
-    current = _initial(network, params, x, states)
-    below, pulls = x, []
-    final: list[Array] = []
-    for index, (layer, passes) in enumerate(zip(network.layers, network.passes, strict=True)):
-        run = _Layer(network, layer, passes, index == len(network.layers) - 1)
-        taken = tuple(current[name] for one in passes for name in one.states)
-        step = run.trace(params, below, taken, lengths, keep)
-        below = step.y
-        final += step.states
-        pulls.append((step.pull, len(taken)))
 
-    def pull(dy: Array, *dstates: Array) -> Pull:
-        dparams: dict[str, Array] = {}
-        initial: list[Array] = []
-        rest = list(dstates)
-        for back, count in reversed(pulls):
-            assert back is not None
-            here = back(dy, *rest[len(rest) - count :])
-            rest = rest[: len(rest) - count]
-            dparams = here.params | dparams
-            initial = [*here.states, *initial]
+    run: Callable[[Program, Mapping[str, Any], Any, tuple[Any, ...], Array | None, Array | None], Trace]
+    each: Callable[..., Any]
+    add: Callable[[Any, Any], Any]
+    multiply: Callable[[Any, Any], Any]
+    halve: Callable[[Any], Any]
+    join: Callable[[Any, Any], Any]
+    total: Callable[[Any], Any]
+
+
+def plain(*, keep: bool) -> Arithmetic:
+    """Return the arithmetic of arrays; ``keep`` for runs that can be taken back."""
+    return Arithmetic(
+        run=lambda cell, params, x, states, lengths, returned: run(cell, params, x, states, lengths, keep=keep),
+        each=lambda change, *values: change(*values),
+        add=np.add,
+        multiply=np.multiply,
+        halve=lambda a: 0.5 * a,
+        join=np.add,
+        total=lambda a: a.sum(axis=0),
+    )
+
+
+def run_network(
+    network: Network,
+    params: Mapping[str, Any],
+    x: Any,
+    states: tuple[Any, ...],
+    lengths: Array | None,
+    arithmetic: Arithmetic,
+    returned: Array | None = None,
+) -> Trace:
+    """Run a network over x (T, B, n) from the initial states, one (B, m) for each of ``network.states``.
+
+    lengths: (B,) where rows have them; returned: y as somebody returned it. The trace's ``pull`` takes the cotangents
+    of y and of every final state, and gives those of all parameters, of x and of the initial states.
+    """
+    below, at = x, 0
+    pulls: list[tuple[Any, slice]] = []
+    final: list[Any] = []
+    for index in range(len(network.layers)):
+        layer = _Layer(network, index, lengths, arithmetic)
+        taken = states[at : at + layer.count]
+        here = layer.trace(params, below, taken, returned if layer.exposed else None)
+        below = here.y
+        final += here.states
+        pulls.append((here.pull, slice(at, at + layer.count)))
+        at += layer.count
+
+    def pull(dy: Any, *dstates: Any) -> Pull:
+        dparams: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
+        initial: tuple[Any, ...] = ()
+        for back, own in reversed(pulls):
+            here = back(dy, *dstates[own])
+            dparams |= here.params
+            shown |= here.shown
+            initial = (*here.states, *initial)
             dy = here.x
-        if network.initial == "learned":
-            dparams |= {p.name: d.sum(axis=0) for p, d in zip(network.learned, initial, strict=True)}
-        return Pull({p.name: dparams[p.name] for p in network.parameters}, dy, tuple(initial))
+        return Pull({name: dparams[name] for name in params if name in dparams}, dy, initial, shown)
 
-    return Trace(below, tuple(final), pull if keep else None)
-
-
-def _initial(network: Network, params: Params, x: Array, states: tuple[Array, ...]) -> dict[str, Array]:
-    """Return the initial states by name: as given, learned, or zero."""
-    if network.initial == "given":
-        return dict(zip(network.states, states, strict=True))
-    B = x.shape[1]
-    if network.initial == "learned":
-        rows = (params[p.name] for p in network.learned)
-        return {name: np.tile(row, (B, 1)) for name, row in zip(network.states, rows, strict=True)}
-    found = {}
-    for run in network.every_pass:
-        own = run.own(params)
-        sizes = {
-            side: own[p.name].shape[axis]
-            for p in run.cell.parameters
-            for axis, side in enumerate(p.shape)
-            if side.is_Symbol
-        }
-        for before, after in run.cell.recurrence:
-            found[run.key + after.name] = np.zeros((B, int(before.shape[0].subs(sizes))), x.dtype)
-    return found
+    return Trace(below, tuple(final), pull)
 
 
 @dataclass(frozen=True)
@@ -78,155 +97,153 @@ class _Layer:
     """One layer of a network: its directions side by side, then what becomes of their outputs."""
 
     network: Network
-    layer: Layer
-    passes: tuple[Pass, ...]
-    top: bool
+    index: int
+    lengths: Array | None
+    arithmetic: Arithmetic
 
-    def trace(self, params: Params, x: Array, states: tuple[Array, ...], lengths: Array | None, keep: bool) -> Trace:
-        count = len(states) // len(self.passes)
-        groups = [states[k * count : (k + 1) * count] for k in range(len(self.passes))]
-        runs = [self._one(run, params, x, own, lengths, keep) for run, own in zip(self.passes, groups, strict=True)]
-        last = self.top and self.network.outputs == "last"
-        flipped = self.layer.direction == "go_backwards" and not last
-        parts = [run.states[0] if last else run.y[::-1] if flipped else run.y for run in runs]
+    @property
+    def layer(self) -> Layer:
+        return self.network.layers[self.index]
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        return self.network.passes[self.index]
+
+    @property
+    def top(self) -> bool:
+        return self.index == len(self.network.layers) - 1
+
+    @property
+    def count(self) -> int:
+        """How many states it has."""
+        return sum(len(p.states) for p in self.passes)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether y shows what every direction returned at every step."""
+        kept = len(self.passes) == 1 or self.layer.merge == "concatenate"
+        return self.top and kept and not self.layer.residual and not self.last
+
+    @property
+    def last(self) -> bool:
+        return self.top and self.network.outputs == "last"
+
+    def trace(self, params: Mapping[str, Any], x: Any, states: tuple[Any, ...], returned: Array | None) -> Trace:
+        each, half = self.arithmetic.each, self.count // len(self.passes)
+        runs = [
+            self.one(p, p.own(params), x, states[k * half : (k + 1) * half], self.shown(returned, states[::half], k))
+            for k, p in enumerate(self.passes)
+        ]
+        parts = [r.states[0] if self.last else each(self.order, r.y) for r in runs]
         merge = _MERGES[self.layer.merge] if len(parts) == 2 else _ALONE
-        y = merge.value(*parts)
-        if self.layer.residual:
-            y = y + x
-        alive = None
-        if self.top and not last and lengths is not None and self.network.past_length == "zero":
-            alive = _alive(lengths, len(x))
-            alive = alive[::-1] if flipped else alive
-            y = np.where(alive, y, 0)
+        y = merge.value(self.arithmetic, *parts)
+        y = self.arithmetic.add(y, x) if self.layer.residual else y
 
-        def pull(dy: Array, *dstates: Array) -> Pull:
-            dy = dy if alive is None else np.where(alive, dy, 0)
-            dparams: dict[str, Array] = {}
-            dx = dy.copy() if self.layer.residual else np.zeros_like(x)
-            initial: list[Array] = []
-            for k, (run, dpart) in enumerate(zip(runs, merge.pull(dy, *parts), strict=True)):
-                own = list(dstates[k * count : (k + 1) * count])
-                if last:
-                    own[0] = own[0] + dpart
-                    dpart = np.zeros_like(run.y)
-                assert run.pull is not None
-                here = run.pull(dpart[::-1] if flipped else dpart, *own)
-                dparams |= {self.passes[k].key + name: d for name, d in here.params.items()}
-                dx = dx + here.x
-                initial += here.states
-            return Pull(dparams, dx, tuple(initial))
+        def pull(dy: Any, *dstates: Any) -> Pull:
+            dy = each(self.ended, dy)
+            dx: Any = None
+            dparams: dict[str, Any] = {}
+            shown: dict[str, Any] = {}
+            initial: tuple[Any, ...] = ()
+            for k, (p, r, part) in enumerate(
+                zip(self.passes, runs, merge.pull(self.arithmetic, dy, *parts), strict=True)
+            ):
+                dh, *others = dstates[k * half : (k + 1) * half]
+                if self.last:
+                    part, dh = each(np.zeros_like, r.y), self.arithmetic.add(dh, part)
+                else:
+                    part = each(self.order, part)
+                assert r.pull is not None
+                here = r.pull(part, dh, *others)
+                dparams |= {p.key + name: d for name, d in here.params.items()}
+                shown |= {p.key + name: d for name, d in here.shown.items()}
+                dx = here.x if dx is None else self.arithmetic.join(dx, here.x)
+                initial = (*initial, *here.states)
+            return Pull(dparams, self.arithmetic.add(dx, dy) if self.layer.residual else dx, initial, shown)
 
-        return Trace(y, tuple(s for run in runs for s in run.states), pull if keep else None)
+        return Trace(each(self.ended, y), tuple(s for r in runs for s in r.states), pull)
 
-    def _one(
-        self, run: Pass, params: Params, x: Array, states: tuple[Array, ...], lengths: Array | None, keep: bool
-    ) -> Trace:
+    def shown(self, returned: Array | None, states: Sequence[Any], k: int) -> Array | None:
+        """Return the part of y that one direction returned, aligned with x."""
+        if returned is None:
+            return None
+        start = 0 if k == 0 else _width(states[0])
+        return self.order(returned)[..., start : start + _width(states[k])]
+
+    def order(self, a: Array) -> Array:
+        """Turn between time and the order in which a layer that goes backwards gives its output."""
+        return a[::-1] if self.layer.direction == "go_backwards" else a
+
+    def ended(self, a: Array) -> Array:
+        """Set y, or its cotangent, to zero past every length, where the network says so."""
+        if self.lengths is None or not self.top or self.last or self.network.past_length != "zero":
+            return a
+        return np.where(self.order(alive(self.lengths, len(a))), a, 0)
+
+    def one(self, p: Pass, params: Mapping[str, Any], x: Any, states: tuple[Any, ...], shown: Array | None) -> Trace:
         """Run one direction; y is aligned with x."""
-        own = run.own(params)
-        given = flip(x, lengths) if run.reverse else x
-        if lengths is None:
-            inner = trace(run.cell, own, given, states, keep=keep)
-        else:
-            empty = run.reverse and self.top and self.network.past_length == "repeat"
-            inner = _held(
-                _by_length(run.cell, own, given, states, lengths, keep), states[0], lengths, run.reverse, empty
-            )
-        if not run.reverse:
-            return inner
+        if not p.reverse:
+            return self.arithmetic.run(p.cell, params, x, states, self.lengths, shown)
+        return self.reversed(p, params, x, states, shown)
 
-        def pull(dy: Array, *dstates: Array) -> Pull:
+    def reversed(
+        self, p: Pass, params: Mapping[str, Any], x: Any, states: tuple[Any, ...], shown: Array | None
+    ) -> Trace:
+        """Run from the last step to the first; past a row's end that has not begun, so the initial state is held."""
+        each, lengths = self.arithmetic.each, self.lengths
+        turned = None if shown is None else flip(shown, lengths)
+        inner = self.arithmetic.run(p.cell, params, self.flipped(x), states, lengths, turned)
+        lasting = None if lengths is None else alive(lengths, _length(x))
+        empty = self.top and self.network.past_length == "repeat"
+
+        def pull(dy: Any, *dstates: Any) -> Pull:
             assert inner.pull is not None
-            back = inner.pull(flip(dy, lengths), *dstates)
-            return Pull(back.params, flip(back.x, lengths), back.states)
+            here = each(lambda d: d if lasting is None else np.where(lasting, d, 0), dy)
+            back = inner.pull(self.flipped(here), *dstates)
+            initial = back.states
+            if lasting is not None and not empty:
+                past = self.arithmetic.total(each(lambda d: np.where(lasting, 0, d), dy))
+                initial = (self.arithmetic.add(initial[0], past), *initial[1:])
+            return Pull(back.params, self.flipped(back.x), initial, back.shown)
 
-        return Trace(flip(inner.y, lengths), inner.states, pull if keep else None)
+        def begun(y: Array, h0: Array) -> Array:
+            return y if lasting is None else np.where(lasting, y, 0 if empty else h0)
 
+        return Trace(each(begun, self.flipped(inner.y), states[0]), inner.states, pull)
 
-def flip(a: Array, lengths: Array | None) -> Array:
-    """Return a sequence (T, B, size) from its last step to its first, each row within its own length."""
-    if lengths is None:
-        return a[::-1]
-    t = np.arange(len(a))[:, None]
-    return a[np.where(t < lengths, lengths - 1 - t, t), np.arange(a.shape[1])]
-
-
-def _alive(lengths: Array, T: int) -> Array:
-    return (np.arange(T)[:, None] < lengths)[:, :, None]
-
-
-def _by_length(cell: Any, params: Params, x: Array, states: tuple[Array, ...], lengths: Array, keep: bool) -> Trace:
-    """Run the rows that still last from one row's end to the next, so that no step past an end is computed."""
-    current = [s.copy() for s in states]
-    y = np.zeros((*x.shape[:2], states[0].shape[-1]), x.dtype)
-    parts = []
-    for steps, rows in _segments(lengths):
-        part = trace(cell, params, x[steps, rows], tuple(s[rows] for s in current), keep=keep)
-        y[steps, rows] = part.y
-        for s, after in zip(current, part.states, strict=True):
-            s[rows] = after
-        parts.append((steps, rows, part.pull))
-
-    def pull(dy: Array, *dstates: Array) -> Pull:
-        total = {name: np.zeros_like(p) for name, p in params.items()}
-        dx, arriving = np.zeros_like(x), [d.copy() for d in dstates]
-        for steps, rows, back in reversed(parts):
-            assert back is not None
-            here = back(np.ascontiguousarray(dy[steps, rows]), *(d[rows] for d in arriving))
-            dx[steps, rows] = here.x
-            for d, leaving in zip(arriving, here.states, strict=True):
-                d[rows] = leaving
-            for name, d in here.params.items():
-                total[name] += d
-        return Pull(total, dx, tuple(arriving))
-
-    return Trace(y, tuple(current), pull if keep else None)
+    def flipped(self, value: Any) -> Any:
+        return self.arithmetic.each(lambda a: flip(a, self.lengths), value)
 
 
-def _segments(lengths: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield the steps between one row's end and the next, with the rows that last through them."""
-    start = 0
-    for stop in np.unique(lengths[lengths > 0]):
-        yield slice(start, int(stop)), np.flatnonzero(lengths >= stop)
-        start = int(stop)
+def _width(value: Any) -> int:
+    return int(getattr(value, "value", value).shape[-1])
 
 
-def _held(inner: Trace, h0: Array, lengths: Array, reverse: bool, empty: bool) -> Trace:
-    """Fill y past every length: with the state that is held there, or with nothing.
-
-    A reverse direction has not begun past the end: what is held there is its initial state.
-    """
-    if empty:
-        return inner
-    alive = _alive(lengths, len(inner.y))
-    y = np.where(alive, inner.y, h0 if reverse else inner.states[0])
-
-    def pull(dy: Array, *dstates: Array) -> Pull:
-        past = np.where(alive, 0, dy).sum(axis=0)
-        dstates = dstates if reverse else (dstates[0] + past, *dstates[1:])
-        assert inner.pull is not None
-        back = inner.pull(np.where(alive, dy, 0), *dstates)
-        return Pull(back.params, back.x, (back.states[0] + past, *back.states[1:]) if reverse else back.states)
-
-    return Trace(y, inner.states, None if inner.pull is None else pull)
+def _length(value: Any) -> int:
+    return len(getattr(value, "value", value))
 
 
 @dataclass(frozen=True)
 class _Merge:
     """What becomes of the outputs of both directions; pull: of its cotangent and of what it was given."""
 
-    value: Callable[..., Array]
-    pull: Callable[..., Sequence[Array]]
+    value: Callable[..., Any]
+    pull: Callable[..., Sequence[Any]]
 
 
-_ALONE = _Merge(lambda y: y, lambda dy, y: (dy,))
+def _halves(to: Arithmetic, dy: Any, first: Any, second: Any) -> tuple[Any, Any]:
+    m = _width(first)
+    return to.each(lambda d: d[..., :m], dy), to.each(lambda d: d[..., m:], dy)
+
+
+_ALONE = _Merge(lambda to, y: y, lambda to, dy, y: (dy,))
 _MERGES: Mapping[str, _Merge] = MappingProxyType(
     {
-        "concatenate": _Merge(
-            lambda a, b: np.concatenate([a, b], axis=-1),
-            lambda dy, a, b: (dy[..., : a.shape[-1]], dy[..., a.shape[-1] :]),
+        "concatenate": _Merge(lambda to, a, b: to.each(lambda *p: np.concatenate(p, axis=-1), a, b), _halves),
+        "sum": _Merge(lambda to, a, b: to.add(a, b), lambda to, dy, a, b: (dy, dy)),
+        "multiply": _Merge(
+            lambda to, a, b: to.multiply(a, b), lambda to, dy, a, b: (to.multiply(dy, b), to.multiply(dy, a))
         ),
-        "sum": _Merge(lambda a, b: a + b, lambda dy, a, b: (dy, dy)),
-        "multiply": _Merge(lambda a, b: a * b, lambda dy, a, b: (dy * b, dy * a)),
-        "average": _Merge(lambda a, b: 0.5 * (a + b), lambda dy, a, b: (0.5 * dy, 0.5 * dy)),
+        "average": _Merge(lambda to, a, b: to.halve(to.add(a, b)), lambda to, dy, a, b: (to.halve(dy), to.halve(dy))),
     }
 )

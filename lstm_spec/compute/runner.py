@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_spec.compute.network import run_network
+from lstm_spec.compute.network import plain, run_network
 from lstm_spec.spec.dimensions import DimensionError
-from lstm_spec.spec.layers import Network, network_of
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
 
 Array = NDArray[Any]
@@ -21,7 +21,7 @@ class Runner:
 
     spec: the network. States are passed and returned by kind, (h, c): each (L·D, B, m) over layers and directions,
     layer before direction, or (B, m) where there is one layer in one direction. Where layers differ in size, a kind is
-    a sequence of arrays (B, m).
+    a sequence of arrays (B, m). A sequence is carried on by passing the states that were returned.
     """
 
     spec: Network
@@ -35,8 +35,7 @@ class Runner:
         lengths: (B,), the steps of every row, where the network has ``past_length``. y is (T, B, size), or (B, size)
         where only the last output is wanted. Raises DimensionError for names or shapes that do not fit.
         """
-        arguments = self._arguments(params, x, states, lengths)
-        run = run_network(self.spec, *arguments, keep=False)
+        run = run_network(self.spec, *self._arguments(params, x, states, lengths), plain(keep=False))
         return (run.y, *self.stacked(run.states))
 
     def backward(
@@ -54,30 +53,28 @@ class Runner:
                 f" got {len(states)} arrays"
             )
         dy, *dstates = states[given:]
-        run = run_network(self.spec, *self._arguments(params, x, states[:given], lengths), keep=True)
+        run = run_network(self.spec, *self._arguments(params, x, states[:given], lengths), plain(keep=True))
         assert run.pull is not None
         wanted = tuple(s.shape for s in run.states)
         back = run.pull(
             _shaped("dy", dy, run.y.shape),
             *(_shaped(f"d{n}", d, s) for n, d, s in zip(self.spec.states, self._flat(dstates), wanted, strict=True)),
         )
-        return (back.params, back.x, *(self.stacked(back.states) if given else ()))
+        learned = zip(self.spec.learned, back.states, strict=False)
+        dparams = {**back.params, **{p.name: d.sum(axis=0) for p, d in learned}}
+        return (dparams, back.x, *(self.stacked(back.states) if given else ()))
 
     def stacked(self, flat: Iterable[Array]) -> tuple[Any, ...]:
         """Return states given pass by pass as they are passed and returned: by kind."""
         by_name = dict(zip(self.spec.states, flat, strict=True))
         kinds = [[by_name[name] for name in names] for names in self.spec.stacks.values()]
-        return tuple(kind[0] if self._plain else _stack(kind) for kind in kinds)
-
-    @property
-    def _plain(self) -> bool:
-        return len(self.spec.every_pass) == 1
+        return tuple(kind[0] if self.spec.plain else _stack(kind) for kind in kinds)
 
     def _flat(self, kinds: Iterable[Any]) -> tuple[Array, ...]:
         """Return states by kind pass by pass, as the network lists them."""
         by_name: dict[str, Array] = {}
         for (kind, names), arrays in zip(self.spec.stacks.items(), kinds, strict=True):
-            held = [arrays] if self._plain else list(arrays)
+            held = [arrays] if self.spec.plain else list(arrays)
             if len(held) != len(names):
                 raise DimensionError(
                     f"{kind} of {self.spec.name} has {len(names)} parts ({', '.join(names)}), got {len(held)}"
@@ -95,12 +92,23 @@ class Runner:
         if len(states) != given:
             what = ", ".join(network.stacks) if given else network.initial
             raise DimensionError(f"{network.name} takes {given} initial states ({what}), got {len(states)}")
-        sizes = self._sizes(params, x)
-        flat = self._flat(states) if given else ()
-        values = network.check_sizes(sizes)
-        for (before, after), state in zip(network.recurrence, flat, strict=False):
-            _shaped(f"{after.name}0", state, (x.shape[1], evaluate_shape(before.shape, values)[0]))
-        return {name: np.asarray(params[name]) for name in params}, x, flat, self._lengths(lengths, x)
+        values = network.check_sizes(self._sizes(params, x))
+        shapes = [(x.shape[1], evaluate_shape(before.shape, values)[0]) for before, _ in network.recurrence]
+        held = {name: np.asarray(params[name]) for name in params}
+        return held, x, self._initial(held, states, shapes, x.dtype), self._lengths(lengths, x)
+
+    def _initial(
+        self, params: Mapping[str, Array], states: tuple[Any, ...], shapes: list[tuple[int, int]], dtype: Any
+    ) -> tuple[Array, ...]:
+        """Return the initial states pass by pass: as given, learned, or zero."""
+        network = self.spec
+        if network.initial == "zero":
+            return tuple(np.zeros(shape, dtype) for shape in shapes)
+        if network.initial == "learned":
+            rows = (params[p.name] for p in network.learned)
+            return tuple(np.tile(row, (B, 1)) for row, (B, _) in zip(rows, shapes, strict=True))
+        flat = self._flat(states)
+        return tuple(_shaped(f"{n}0", s, shape) for n, s, shape in zip(network.states, flat, shapes, strict=True))
 
     def _sizes(self, params: Mapping[str, Array], x: Array) -> dict[str, int]:
         """Read the sizes off the arrays, and refuse parameters that contradict them."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.recipe import Environment, Recipe, evaluate, recipe
-from lstm_spec.compute.rounding import Array, Bounded
+from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.program import Equation
 
 Pair = tuple[str, str]
@@ -115,8 +115,3 @@ def _as_wide(b: Bounded, before: Bounded) -> Bounded:
 def by_step(b: Bounded, T: int, B: int) -> Bounded:
     """Return rows (T·B, size) as (T, B, size)."""
     return Bounded(b.value.reshape(T, B, -1), b.errors.reshape(T, B, -1))
-
-
-def as_rows(a: Array) -> Bounded:
-    """Return an array (T, B, size) as exact rows (T·B, size)."""
-    return Bounded(np.asarray(a, np.float64).reshape(-1, a.shape[-1]))

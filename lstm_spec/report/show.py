@@ -6,7 +6,7 @@ from typing import Any
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.elements import unit_view
-from lstm_spec.spec.layers import Network
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import size_text, symbol_text
 from lstm_spec.spec.program import Program
 from lstm_spec.spec.summary import SUMMARY_HEADINGS, summary

@@ -110,6 +110,11 @@ class Program:
         return tuple(after.name for _, after in self.recurrence)
 
     @property
+    def output(self) -> MatrixSymbol:
+        """What a layer returns at every step: the first state."""
+        return self.recurrence[0][1]
+
+    @property
     def leaves(self) -> tuple[MatrixSymbol, ...]:
         """Everything that is given and not computed: inputs, previous states, parameters."""
         return (*self.inputs, *(before for before, _ in self.recurrence), *self.parameters)

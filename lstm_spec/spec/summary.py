@@ -5,7 +5,7 @@ from typing import Any
 
 from sympy import S
 
-from lstm_spec.spec.layers import Network
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import size_text
 from lstm_spec.spec.program import evaluate_shape, total_entries
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from sympy import MatrixExpr, MatrixSymbol, Symbol
 
-from lstm_spec.spec.layers import Layer, Network, Pass, network_of
 from lstm_spec.spec.lengths import ALIVE, held
+from lstm_spec.spec.network import Layer, Network, Pass, network_of
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import hadamard, matmul, ones, vector
 from lstm_spec.spec.program import Equation, Program, ProgramError

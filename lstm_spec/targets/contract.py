@@ -10,18 +10,17 @@ import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import BlockMatrix
 
-from lstm_spec.spec.operators import parts_of
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import ARRAYS, from_numpy, is_array, to_numpy
+from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
 
 Array = NDArray[Any]
@@ -42,20 +41,26 @@ class Target:
     name: how the user called it. forward, backward: the callables; backward is None where no gradients are offered.
     differentiated: the forward pass as backward runs it, with the form of forward, where that may round otherwise (a
     framework may take another kernel when it records for gradients); None says that it is forward itself.
-    spec: the cell it claims to be, by name. layout: how it holds parameters, states and sequence. dtypes: the formats
-    it computes in, the most exact first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot
-    change, by the specification's names. versions: of the packages it is made of.
+    spec: the cell or network it claims to be, a cell by name too; layers, bidirectional: that it is a network of such
+    cells. layout: how it holds parameters, states and sequence. dtypes: the formats it computes in, the most exact
+    first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
+    names. past_length: what y holds past a row's length, where it takes ``lengths``. possible: whether it can have
+    given sizes, {"n": …, "m": …}; by default all. versions: of the packages it is made of.
     """
 
     name: str
     forward: Callable[..., Any]
     backward: Callable[..., Any] | None = None
     differentiated: Callable[..., Any] | None = None
-    spec: str = "lstm"
+    spec: str | Program | Network = "lstm"
+    layers: int = 1
+    bidirectional: bool = False
     layout: Layout = field(default_factory=Layout)
     dtypes: tuple[str, ...] = ("float64",)
     arrays: str = "numpy"
     weights: Mapping[str, Array] | None = None
+    past_length: str | None = None
+    possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,67 +105,75 @@ class Call:
 
 def call_forward(
     target: Target,
-    cell: Program,
+    cell: Program | Network,
     params: Mapping[str, Array],
     x: Array,
     states: tuple[Array, ...],
     *,
     method: Literal["forward", "differentiated"] = "forward",
+    lengths: Array | None = None,
 ) -> tuple[Outputs, Call]:
     """Call a target's forward pass and return what it gave in the specification's layout.
 
     params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``;
-    method: "differentiated" for the forward pass as backward runs it, where the target has one. Everything is copied
-    before, so a target cannot change the caller's arrays. Raises MisbehaviourError for an exception in the target, and
-    for values of the wrong kind, number, shape or dtype.
+    method: "differentiated" for the forward pass as backward runs it, where the target has one; lengths: (B,), the
+    steps of every row, where the target takes them. Everything is copied before, so a target cannot change the caller's
+    arrays. Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or
+    dtype.
     """
-    arguments = _forward_arguments(target, cell, params, x, states)
+    arguments = _forward_arguments(target, cell, params, x, states, lengths)
     call, returned = _called(target, method, arguments)
     return _read(returned, target, method, cell, x, states), call
 
 
 def call_backward(
     target: Target,
-    cell: Program,
+    cell: Program | Network,
     params: Mapping[str, Array],
     x: Array,
     states: tuple[Array, ...],
     dy: Array,
     dstates: tuple[Array, ...],
+    *,
+    lengths: Array | None = None,
 ) -> tuple[Gradients, Call]:
     """Call a target's backward pass and return its gradients in the specification's layout.
 
-    params, x, states: as for ``call_forward``; dy: (T, B, m), the cotangent of y; dstates: those of the final states.
-    Raises MisbehaviourError as ``call_forward`` does.
+    params, x, states, lengths: as for ``call_forward``; dy: (T, B, m), the cotangent of y; dstates: those of the final
+    states. Raises MisbehaviourError as ``call_forward`` does.
     """
-    layout = target.layout
-    arguments = _forward_arguments(target, cell, params, x, states)
-    held = zip(_held(layout, cell), layout.to_states(*dstates, order=cell.states), strict=True)
-    cotangents = [("dy", layout.to_y(dy)), *((f"d{name}", d) for name, d in held)]
-    call, returned = _called(target, "backward", _Arguments(arguments.params, [*arguments.rest, *cotangents]))
+    held = Held(target.layout, cell)
+    arguments = _forward_arguments(target, cell, params, x, states, lengths)
+    final = zip(held.states, held.to_states(dstates), strict=True)
+    cotangents = [("dy", held.to_y(dy)), *((f"d{name}", d) for name, d in final)]
+    call, returned = _called(target, "backward", replace(arguments, rest=[*arguments.rest, *cotangents]))
     return _read_gradients(returned, target, cell, params, arguments), call
 
 
 @dataclass(frozen=True)
 class _Arguments:
-    """The arguments of a call in the target's layout: parameters by name, then the rest in order, with names."""
+    """The arguments of a call in the target's layout: parameters by name, then the rest in order, with names.
+
+    lengths: passed as a keyword, where there are any.
+    """
 
     params: Mapping[str, Array]
     rest: list[tuple[str, Array]]
+    lengths: Array | None = None
 
 
 def _forward_arguments(
-    target: Target, cell: Program, params: Mapping[str, Array], x: Array, states: tuple[Array, ...]
+    target: Target,
+    cell: Program | Network,
+    params: Mapping[str, Array],
+    x: Array,
+    states: tuple[Array, ...],
+    lengths: Array | None,
 ) -> _Arguments:
-    layout = target.layout
-    packed = layout.pack(params, concat=concat_of(cell))
-    held = zip(_held(layout, cell), layout.to_states(*states, order=cell.states), strict=True)
-    return _Arguments(packed, [("x", layout.to_x(x)), *((f"{name}0", s) for name, s in held)])
-
-
-def _held(layout: Layout, cell: Program) -> tuple[str, ...]:
-    """Return the names of the states in the order in which the layout has them."""
-    return tuple(layout.states or cell.states)
+    held = Held(target.layout, cell)
+    initial = zip(held.states, held.to_states(states), strict=True)
+    rest = [("x", target.layout.to_x(x)), *((f"{name}0", s) for name, s in initial)]
+    return _Arguments(held.pack(params), rest, lengths)
 
 
 def _called(target: Target, method: str, arguments: _Arguments) -> tuple[Call, Any]:
@@ -169,25 +182,17 @@ def _called(target: Target, method: str, arguments: _Arguments) -> tuple[Call, A
     given = tuple(from_numpy(a.copy(), target.arrays) for a in before)
     k = len(arguments.params)
     params = dict(zip(arguments.params, given[:k], strict=True))
-    held = dict(params)
-    returned = _call(target, method, params, *given[k:])
+    held, lengths = dict(params), arguments.lengths
+    keywords = {} if lengths is None else {"lengths": from_numpy(lengths.copy(), target.arrays)}
+    returned = _call(target, method, params, *given[k:], **keywords)
     return Call(tuple(name for name, _ in named), before, given, params, held, target.arrays), returned
 
 
-@lru_cache(maxsize=256)
-def concat_of(cell: Program) -> str | None:
-    """Return the order of a cell's concatenation, "xh" or "hx", or None where it has separate matrices."""
-    joined = next((d.expression for d in cell if isinstance(d.expression, BlockMatrix)), None)
-    if joined is None:
-        return None
-    return "xh" if parts_of(joined)[0] in cell.inputs else "hx"
-
-
-def _call(target: Target, method: str, *arguments: Any) -> Any:
+def _call(target: Target, method: str, *arguments: Any, **keywords: Any) -> Any:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return getattr(target, method)(*arguments)
+            return getattr(target, method)(*arguments, **keywords)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -216,25 +221,28 @@ def raised_at(error: BaseException) -> str:
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
-def _read(returned: Any, target: Target, method: str, cell: Program, x: Array, states: tuple[Array, ...]) -> Outputs:
-    layout = target.layout
-    names = ("y", *_held(layout, cell))
+def _read(
+    returned: Any, target: Target, method: str, cell: Program | Network, x: Array, states: tuple[Array, ...]
+) -> Outputs:
+    own = Held(target.layout, cell)
+    names = ("y", *own.states)
     values = _tuple_of(returned, method, names)
     arrays = [_array(v, name, x.dtype, target) for v, name in zip(values, names, strict=True)]
-    T, B, _ = x.shape
-    y_shape = (T, B, states[0].shape[-1])
-    _check_shape("y", arrays[0], layout.to_y(np.zeros(y_shape)).shape, "(T, B, m)", y_shape)
-    held = layout.to_states(*states, order=cell.states)
-    for array, given, name in zip(arrays[1:], held, names[1:], strict=True):
-        _check_shape(name, array, given.shape, "(B, m)", y_shape)
-    final = layout.from_states(*arrays[1:], order=cell.states)
-    return Outputs(layout.from_y(arrays[0]), dict(zip(cell.states, final, strict=True)))
+    y_shape = own.y_shape(x, states)
+    sizes = (*x.shape[:2], y_shape[-1])
+    _check_shape(
+        "y", arrays[0], own.to_y(np.zeros(y_shape)).shape, "(T, B, m)" if len(y_shape) == 3 else "(B, m)", sizes
+    )
+    for array, given, name in zip(arrays[1:], own.to_states(states), names[1:], strict=True):
+        _check_shape(name, array, given.shape, "(B, m)", sizes)
+    final = own.from_states(tuple(arrays[1:]))
+    return Outputs(own.from_y(arrays[0]), dict(zip(cell.states, final, strict=True)))
 
 
 def _read_gradients(
-    returned: Any, target: Target, cell: Program, params: Mapping[str, Array], arguments: _Arguments
+    returned: Any, target: Target, cell: Program | Network, params: Mapping[str, Array], arguments: _Arguments
 ) -> Gradients:
-    layout = target.layout
+    own = Held(target.layout, cell)
     names = ("dparams", *(f"d{name}" for name, _ in arguments.rest))
     dparams, *others = _tuple_of(returned, "backward", names)
     if not isinstance(dparams, Mapping):
@@ -252,10 +260,10 @@ def _read_gradients(
             raise MisbehaviourError(f"d{name} has shape {array.shape}; expected {given.shape}, that of {name}")
         gradients[name] = array
     packed = {name: gradients[name] for name in arguments.params}
-    unpacked = layout.unpack_gradients(packed, params, concat=concat_of(cell))
-    initial = layout.from_states(*(gradients[name] for name, _ in arguments.rest[1:]), order=cell.states)
+    unpacked = own.unpack_gradients(packed, params)
+    initial = own.from_states(tuple(gradients[name] for name, _ in arguments.rest[1:]))
     states = {f"{name}0": d for name, d in zip(cell.states, initial, strict=True)}
-    return Gradients({**unpacked, "x": layout.from_x(gradients["x"]), **states})
+    return Gradients({**unpacked, "x": target.layout.from_x(gradients["x"]), **states})
 
 
 def _tuple_of(returned: Any, method: str, names: tuple[str, ...]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
@@ -77,6 +77,7 @@ class Layout:
     peepholes: str = ""
     states: str | None = None
     axes: str = "TBI"
+    reverse: str = ""
     names: Mapping[str, str] = field(default_factory=dict, hash=False)
     name: str = field(default="given", compare=False)
 
@@ -89,6 +90,7 @@ class Layout:
         _check("states", self.states is None or (self.states != "" and _distinct(self.states)), states, self)
         _check("transposed", _is_bool(self.transposed), "true or false", self)
         _check("forget_offset", _is_finite(self.forget_offset), "a finite number", self)
+        _check("reverse", isinstance(self.reverse, str), "a text", self)
         _check("axes", are_axes(self.axes), 'letters of T, B, D, I once, such as "TBI" or "TBI DBI"', self)
         _check_names(self)
         object.__setattr__(self, "forget_offset", float(self.forget_offset))
@@ -97,6 +99,23 @@ class Layout:
     def __reduce__(self) -> tuple[object, ...]:
         # A mapping proxy, which keeps `names` from being changed, can be neither copied nor pickled.
         return _revive, ({**{f.name: getattr(self, f.name) for f in fields(self)}, "names": dict(self.names)},)
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether its names tell the layers of a network apart."""
+        return any("{layer}" in name for name in self.names.values())
+
+    def at(self, layer: int, reverse: bool) -> Layout:
+        """The layout of one layer and direction of a network: its names filled in.
+
+        >>> Layout(gates="fico", reverse="_back", names={"W": "w{layer}{direction}"}).at(1, True).names["W"]
+        'w1_back'
+        """
+        values = {"{layer}": str(layer), "{direction}": self.reverse if reverse else ""}
+        names = dict(self.names)
+        for mark, value in values.items():
+            names = {role: name.replace(mark, value) for role, name in names.items()}
+        return replace(self, names=names)
 
     def shapes(self, dimensions: Dimensions, *, concat: str | None = "xh") -> dict[str, Shape]:
         """The third party's arrays for a cell, by name, with their shapes.
@@ -200,6 +219,22 @@ class Layout:
         by_name = dict(zip(theirs, states, strict=True))
         return tuple(self._move(by_name[state], self._state_axes, "BI") for state in held)
 
+    def to_stack(self, state: npt.ArrayLike) -> Array:
+        """One state of all layers and directions (L·D, B, m), in the third party's axes (a copy)."""
+        return self._move(state, "DBI", self._stack_axes)
+
+    def from_stack(self, state: npt.ArrayLike) -> Array:
+        """One state of all layers and directions in the third party's axes as (L·D, B, m) (a copy)."""
+        return self._move(state, self._stack_axes, "DBI")
+
+    def to_last(self, y: npt.ArrayLike) -> Array:
+        """The output of the last step (B, m), or its gradient, in the third party's axes (a copy)."""
+        return self._move(y, "BI", self._y_axes.replace("T", ""))
+
+    def from_last(self, y: npt.ArrayLike) -> Array:
+        """The output of the last step in the third party's axes as (B, m) (a copy)."""
+        return self._move(y, self._y_axes.replace("T", ""), "BI")
+
     def to_toml(self) -> str:
         """The layout as a TOML file; what is as in the specification is left out.
 
@@ -222,7 +257,8 @@ class Layout:
         table = tuple(
             (name, value if isinstance(value, tuple) else np.shape(value)) for name, value in dimensions.items()
         )
-        return _plan(self, self.name, table, concat)
+        own = self.at(0, False) if self.names else self
+        return _plan(own, self.name, table, concat)
 
     @property
     def _y_axes(self) -> str:
@@ -235,6 +271,10 @@ class Layout:
     @property
     def _state_axes(self) -> str:
         return self.axes.split()[-1].replace("T", "")
+
+    @property
+    def _stack_axes(self) -> str:
+        return self._state_axes if "D" in self._state_axes else f"D{self._state_axes}"
 
     def _orders(self, order: Iterable[str], states: Sequence[object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         held = tuple(order)

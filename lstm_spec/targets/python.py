@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.compute.accuracy import FORMATS
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
@@ -23,6 +25,9 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "spec": "lstm_spec.targets.reference:compiled_spec",
         "torch": "lstm_spec.targets.torch:layer",
         "torch-cell": "lstm_spec.targets.torch:cell",
+        "torch-gru": "lstm_spec.targets.torch_layers:gru",
+        "torch-rnn": "lstm_spec.targets.torch_layers:rnn",
+        "torch-stack": "lstm_spec.targets.torch_layers:stack",
     }
 )
 """The targets that come with the package, each a function that makes a Target."""
@@ -72,7 +77,10 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None)
         forward=forward,
         backward=said.function("backward", "leave it out if there are no gradients"),
         differentiated=said.function("differentiated", "leave it out if backward runs forward itself"),
-        spec=said.kind("spec", str, "lstm"),
+        spec=said.kind("spec", str | Program | Network, "lstm"),
+        layers=said.kind("layers", int, 1),
+        bidirectional=said.kind("bidirectional", bool, False),
+        past_length=said.kind("past_length", str, None),
         layout=_layout(said.of("layout", "canonical") if layout is None else layout, name),
         dtypes=_dtypes(said),
         arrays=arrays,
@@ -93,11 +101,12 @@ class _Said:
         with failing_as(f"{self.name}.{key} cannot be read: "):
             return getattr(self.owner, key, default)
 
-    def kind(self, key: str, kind: type, default: Any) -> Any:
+    def kind(self, key: str, kind: Any, default: Any) -> Any:
         """Return an attribute of a type, or the default."""
         value = self.of(key, default)
         if value is not default and not isinstance(value, kind):
-            raise TargetError(f"{self.name}.{key} must be a {kind.__name__.lower()}, got {value!r}")
+            wanted = getattr(kind, "__name__", "cell, a network or the name of a cell").lower()
+            raise TargetError(f"{self.name}.{key} must be a {wanted}, got {value!r}")
         return value
 
     def function(self, key: str, remedy: str) -> Callable[..., Any] | None:

@@ -8,15 +8,19 @@ in low precision and hide what it loses.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from hypothesis import reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lstm_spec.spec.inference import infer_dimensions
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.unroll import unroll
 from lstm_spec.verify.exposed import expose
 
 Array = NDArray[Any]
@@ -29,7 +33,8 @@ class Case:
 
     regime: what kind of numbers; seed: of the generator that made them, None for small cases; cotangents: for questions
     about gradients, those of y (T, B, m) and of every final state (B, m); state_names: those of the states, in order;
-    exposed: the adjoints that the gradient of x shows, by name, with the features in which it does.
+    lengths: (B,), the steps of every row, where rows have them; exposed: the adjoints that the gradient of x shows, by
+    name, with the features in which it does.
     """
 
     params: Mapping[str, Array]
@@ -39,6 +44,7 @@ class Case:
     seed: int | None = None
     cotangents: tuple[Array, ...] = ()
     state_names: tuple[str, ...] = ("h", "c")
+    lengths: Array | None = None
     exposed: Mapping[str, slice] = field(default_factory=dict)
 
     @property
@@ -73,7 +79,11 @@ class Case:
         """Return the case with some steps and rows only, from given states or its own."""
         own = self.states if states is None else states
         cotangents = tuple(d[steps, rows] if d.ndim == 3 else d[rows] for d in self.cotangents)
-        return replace(self, x=self.x[steps, rows], states=tuple(s[rows] for s in own), cotangents=cotangents)
+        x, lengths = self.x[steps, rows], None
+        if self.lengths is not None:
+            kept = np.arange(self.T)[steps][:, None] < self.lengths[rows]
+            lengths = np.maximum(kept.sum(axis=0), 1)
+        return replace(self, x=x, states=tuple(s[rows] for s in own), cotangents=cotangents, lengths=lengths)
 
     def with_weights(self, weights: Mapping[str, Array]) -> "Case":
         """Return the case with other parameters."""
@@ -140,19 +150,21 @@ class Shapes:
         )
 
 
-def shapes_of(cell: Program, sizes: Mapping[str, int], T: int, B: int, *, gradients: bool = False) -> Shapes:
+def shapes_of(cell: Program | Network, sizes: Mapping[str, int], T: int, B: int, *, gradients: bool = False) -> Shapes:
     """Return the shapes of a case of a cell at given sizes, with ``gradients`` those of cotangents too."""
     values = cell.check_sizes(sizes)
     width = evaluate_shape(cell.inputs[0].shape, values)[0]
     states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)
-    cotangents = ((T, *states[0]), *states) if gradients else ()
+    y = (B, evaluate_shape(cell.output.shape, values)[0])
+    steps = () if isinstance(cell, Network) and cell.outputs == "last" else (T,)
+    cotangents = ((*steps, *y), *states) if gradients else ()
     return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states)
 
 
 @st.composite
 def small_cases(
     draw: Any,
-    cell: Program,
+    cell: Program | Network,
     dtype: str,
     *,
     steps: int = 4,
@@ -161,14 +173,17 @@ def small_cases(
     least_steps: int = 1,
     least_rows: int = 1,
     gradients: bool = False,
+    lengths: bool = False,
     weights: Mapping[str, Array] | None = None,
+    possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True,
 ) -> Case:
     """Draw a small case on the grid, with up to three special values.
 
-    gradients: whether it has cotangents; weights: fixed parameters, which fix the sizes too.
+    gradients: whether it has cotangents; lengths: whether rows end before the last step; weights: fixed parameters,
+    which fix the sizes too; possible: which sizes there may be.
     """
     T, B = draw(st.integers(least_steps, steps)), draw(st.integers(least_rows, rows))
-    sizes = fixed_sizes(cell, weights) or {s.name: draw(st.integers(1, size)) for s in cell.sizes}
+    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible)
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     grid = np.frombuffer(draw(st.binary(min_size=shapes.count, max_size=shapes.count)), np.uint8)
     numbers = GRID[grid]
@@ -177,12 +192,51 @@ def small_cases(
         numbers[place] = value
     case = shapes.fill(numbers.astype(dtype), regime="small")
     case = case if weights is None else case.with_weights(weights)
+    case = with_lengths(case, cell, _lengths(draw, T, B)) if lengths else case
     return case.with_cotangents(draw(st.integers(0, 7))) if gradients else case
 
 
-def fixed_sizes(cell: Program, weights: Mapping[str, Array] | None) -> dict[str, int] | None:
+def with_lengths(case: Case, cell: Program | Network, lengths: Array) -> Case:
+    """Return the case with a length for every row; what has no meaning past it is left out."""
+    cotangents = case.cotangents
+    if cotangents and network_of(cell).free_padding:
+        # What a cotangent of it does is anybody's too.
+        lasting = np.arange(case.T)[:, None, None] < lengths[:, None]
+        cotangents = (cotangents[0] * lasting, *cotangents[1:])
+    return replace(case, lengths=lengths, cotangents=cotangents)
+
+
+def _lengths(draw: Any, T: int, B: int) -> Array:
+    """Draw a length for every row, at least one of them that of the sequence, as a padded batch has it."""
+    lengths = np.array(draw(st.lists(st.integers(1, T), min_size=B, max_size=B)))
+    lengths[draw(st.integers(0, B - 1))] = T
+    return lengths
+
+
+def _sizes(
+    draw: Any, cell: Program | Network, one: Any, possible: Callable[[Mapping[str, int]], bool]
+) -> dict[str, int]:
+    for _ in range(10):
+        sizes = {s.name: draw(one) for s in cell.sizes}
+        if possible(sizes):
+            return sizes
+    return reject()
+
+
+def fixed_sizes(cell: Program | Network, weights: Mapping[str, Array] | None) -> dict[str, int] | None:
     """Return the sizes of fixed parameters, None without them; raises DimensionError if they contradict."""
-    return None if weights is None else infer_dimensions(cell, {name: np.shape(w) for name, w in weights.items()})
+    return None if weights is None else sizes_of(cell, weights)
+
+
+def sizes_of(cell: Program | Network, params: Mapping[str, Array]) -> dict[str, int]:
+    """Return the sizes that parameters have; raises DimensionError if they contradict each other."""
+    program = cell if isinstance(cell, Program) else _one_step(cell)
+    return infer_dimensions(program, {name: np.shape(p) for name, p in params.items()})
+
+
+@lru_cache(maxsize=64)
+def _one_step(network: Network) -> Program:
+    return unroll(network, 1)
 
 
 Generator = Callable[[np.random.Generator, Shapes], Array]
@@ -223,7 +277,7 @@ def _remembering(rng: np.random.Generator, shapes: Shapes) -> Array:
     biases = 0
     for name, shape in shapes.params.items():
         length = int(np.prod(shape))
-        if name == "b_f":
+        if name.endswith("b_f"):
             numbers[biases : biases + length] = rng.uniform(4, 8, length)
         biases += length
     return numbers
@@ -266,7 +320,7 @@ _STEPS = (1, 2, 3, 5, 8, 20, 50)
 @st.composite
 def seeded_cases(
     draw: Any,
-    cell: Program,
+    cell: Program | Network,
     dtype: str,
     *,
     sizes: tuple[int, ...] = _SIZES,
@@ -275,21 +329,26 @@ def seeded_cases(
     least_rows: int = 1,
     regimes: tuple[str, ...] = tuple(REGIMES),
     gradients: bool = False,
+    lengths: bool = False,
     weights: Mapping[str, Array] | None = None,
+    possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True,
 ) -> Case:
     """Draw the structure of a case, whose numbers come from a seeded generator; ``weights`` replace its parameters."""
     T, B = draw(st.sampled_from(steps)), draw(st.integers(least_rows, rows))
-    chosen = fixed_sizes(cell, weights) or {s.name: draw(st.sampled_from(sizes)) for s in cell.sizes}
+    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible)
     regime, seed = draw(st.sampled_from(regimes)), draw(st.integers(0, 2**32 - 1))
     case = seeded_case(cell, dtype, sizes=chosen, T=T, B=B, regime=regime, seed=seed, gradients=gradients)
     if weights is not None:
-        return case.with_weights(weights)
+        case = case.with_weights(weights)
+    if lengths:
+        return with_lengths(case, cell, _lengths(draw, T, B))
     # A bound on what cannot be seen says little through many steps; some cases stay of the usual shapes all the same.
-    return expose(cell, case, chosen) if gradients and seed >> 3 & 3 else case
+    shows = weights is None and gradients and seed >> 3 & 3
+    return expose(cell, case, chosen) if shows and isinstance(cell, Program) else case
 
 
 def seeded_case(
-    cell: Program,
+    cell: Program | Network,
     dtype: str,
     *,
     sizes: Mapping[str, int],

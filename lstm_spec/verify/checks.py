@@ -12,6 +12,7 @@ import numpy as np
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
 from lstm_spec.compute.rounding import Bounded
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import (
     Call,
@@ -34,26 +35,28 @@ class Subject:
     """A target with the specification that it is held against."""
 
     target: Target
-    cell: Program
+    cell: Program | Network
 
     def call(self, case: Case) -> tuple[Outputs, Call]:
         """Call the target's forward pass on a case; raises MisbehaviourError."""
-        return call_forward(self.target, self.cell, case.params, case.x, case.states)
+        return call_forward(self.target, self.cell, case.params, case.x, case.states, lengths=case.lengths)
 
     def compare(self, case: Case, outputs: Outputs, contract: Accuracy) -> Comparison:
         """Hold what one call returned against the specification, h taken from the target at every step."""
-        allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract)
+        allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract, case.lengths)
         return compare({"y": outputs.y, **outputs.states}, allowed, contract)
 
     def call_differentiated(self, case: Case) -> Outputs:
         """Call the forward pass as the target's backward pass runs it; raises MisbehaviourError."""
         method: Literal["forward", "differentiated"] = "differentiated" if self.target.differentiated else "forward"
-        return call_forward(self.target, self.cell, case.params, case.x, case.states, method=method)[0]
+        given = (case.params, case.x, case.states)
+        return call_forward(self.target, self.cell, *given, method=method, lengths=case.lengths)[0]
 
     def call_backward(self, case: Case) -> tuple[Gradients, Call]:
         """Call the target's backward pass on a case; raises MisbehaviourError."""
         dy, *dstates = case.cotangents
-        return call_backward(self.target, self.cell, case.params, case.x, case.states, dy, tuple(dstates))
+        given = (case.params, case.x, case.states, dy, tuple(dstates))
+        return call_backward(self.target, self.cell, *given, lengths=case.lengths)
 
     def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
         """Hold gradients against the backward pass of the specification, on the h that backward ran on.
@@ -61,12 +64,12 @@ class Subject:
         outputs: of the forward pass that backward ran; where they are wrong themselves, they are what is compared.
         """
         dy, *dstates = case.cotangents
-        features = exposed.still_shown(self.cell, case)
+        features = exposed.still_shown(self.cell, case) if isinstance(self.cell, Program) else {}
         shown = {adjoint: gradients.values["x"][..., place] for adjoint, place in features.items()}
 
         def allowed(seen: Mapping[str, Bounded]) -> tuple[dict[str, Bounded], dict[str, Bounded]]:
             given = (case.params, case.x, case.states, outputs.y, dy, tuple(dstates))
-            return differentiated_bounds(self.cell, *given, contract, shown=seen)
+            return differentiated_bounds(self.cell, *given, contract, case.lengths, shown=seen)
 
         returned, bounds = allowed({name: Bounded(np.asarray(a, np.float64)) for name, a in shown.items()})
         forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
@@ -97,7 +100,7 @@ class Check:
     id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
     this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
     cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
-    ones.
+    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length.
     """
 
     id: str
@@ -112,6 +115,7 @@ class Check:
     weight: float = 1.0
     seeded: bool = True
     gradients: bool = False
+    lengths: bool = False
 
 
 def _finding(comparison: Comparison, case: Case, where: str = "") -> Finding | None:
@@ -198,7 +202,7 @@ def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = ""
     if comparison.worst.output in ("y", *subject.cell.states):
         return Outcome(comparison, _finding(comparison, case, f"{where}in the forward pass that backward runs, "))
     finding = _finding(comparison, case, where)
-    if finding is not None:
+    if finding is not None and isinstance(subject.cell, Program):
         finding = replace(finding, message=finding.message + third_opinion(subject.cell, case, comparison.worst))
     return Outcome(comparison, finding)
 
@@ -269,6 +273,16 @@ CHECKS: tuple[Check, ...] = (
         weight=0.4,
     ),
     Check(
+        "lengths",
+        "a row ends at its own length: its states are those of its last step, and what follows in x is not read",
+        _sequence,
+        needs=("sequence",),
+        least_steps=2,
+        least_rows=2,
+        weight=0.8,
+        lengths=True,
+    ),
+    Check(
         "gradient_signature",
         "backward(params, x, *states, dy, *dstates) returns (dparams, dx, *dstates0) in the shapes of its arguments",
         _gradient_signature,
@@ -292,6 +306,17 @@ CHECKS: tuple[Check, ...] = (
         _gradients,
         needs=("gradient_step",),
         gradients=True,
+    ),
+    Check(
+        "gradient_lengths",
+        "no gradient comes from what is past a row's length, nor reaches x there",
+        _gradients,
+        needs=("gradient_sequence", "lengths"),
+        least_steps=2,
+        least_rows=2,
+        weight=0.6,
+        gradients=True,
+        lengths=True,
     ),
     Check(
         "gradient_repeat",

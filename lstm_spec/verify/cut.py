@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from lstm_spec.spec.inference import infer_dimensions
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
-from lstm_spec.verify.cases import Array, Case, shapes_of
+from lstm_spec.verify.cases import Array, Case, shapes_of, sizes_of
 
 FEW = 8
 """Up to how many steps, rows or units each one is left out by itself; of more, a half, a quarter or an eighth is."""
 
 
-def cuts(cell: Program, case: Case, *, fixed: bool = False) -> Iterator[Case]:
+def cuts(cell: Program | Network, case: Case, *, fixed: bool = False) -> Iterator[Case]:
     """Yield the case with less in it: rows, steps, units of a size, then with an array zero or of short decimals.
 
     fixed: whether the parameters have to stay as they are.
@@ -35,9 +35,9 @@ def _blocks(length: int) -> list[Array]:
     return [*parts, np.array([0]), np.array([length - 1])]
 
 
-def _narrower(cell: Program, case: Case) -> Iterator[Case]:
+def _narrower(cell: Program | Network, case: Case) -> Iterator[Case]:
     """Leave units of a size out of every axis that has it, be they first or last where the axis joins two sizes."""
-    sizes = infer_dimensions(cell, {name: p.shape for name, p in case.params.items()})
+    sizes = sizes_of(cell, case.params)
     for name, size in sizes.items():
         for gone in _blocks(size):
             rest = {**sizes, name: size - len(gone)}
@@ -47,7 +47,7 @@ def _narrower(cell: Program, case: Case) -> Iterator[Case]:
                     _without(array, shape, gone, size if last else None)
                     for array, shape in zip(case.arrays, shapes.all, strict=True)
                 ]
-                yield shapes.fill(np.concatenate(numbers), regime=case.regime, seed=case.seed)
+                yield shapes.fill(np.concatenate(numbers), regime=case.regime, seed=case.seed, lengths=case.lengths)
 
 
 def _without(array: Array, shape: tuple[int, ...], gone: Array, from_end: int | None) -> Array:

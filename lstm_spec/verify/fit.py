@@ -9,10 +9,12 @@ import numpy as np
 from lstm_spec.compute.accuracy import FORMATS, accuracy
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
 from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import has_float64
-from lstm_spec.targets.cells import find_cell
-from lstm_spec.targets.contract import Target, TargetError, concat_of
+from lstm_spec.targets.claims import claimed
+from lstm_spec.targets.contract import Target, TargetError
+from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.python import BUILT_IN, load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
@@ -24,15 +26,14 @@ class UsageError(ValueError):
     """An option of a verification that does not exist or does not fit the target."""
 
 
-def subject_of(target: Any, spec: str | Program | None, layout: str | Layout | None) -> Subject:
+def subject_of(target: Any, spec: str | Program | Network | None, layout: str | Layout | None) -> Subject:
     """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
     found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
-    claimed = spec if spec is not None else found.spec
-    cell = find_cell(claimed) if isinstance(claimed, str) else claimed
-    if isinstance(target, str) and target == SPEC:
+    cell = claimed(found, spec)
+    if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
         found = compiled_spec(cell)
     elif isinstance(target, str) and target in BUILT_IN:
-        own = [p.name for p in find_cell(found.spec).parameters]
+        own = [p.name for p in claimed(found).parameters]
         _check_parameters(found, cell, own, "is built in; its parameters")
     if found.weights is not None:
         _check_parameters(found, cell, found.weights, "has weights that")
@@ -40,13 +41,13 @@ def subject_of(target: Any, spec: str | Program | None, layout: str | Layout | N
     return Subject(found, cell)
 
 
-def _check_parameters(target: Target, cell: Program, names: Iterable[str], what: str) -> None:
+def _check_parameters(target: Target, cell: Program | Network, names: Iterable[str], what: str) -> None:
     wanted = {p.name for p in cell.parameters}
     if wrong := sorted(map(str, wanted.symmetric_difference(names))):
         raise TargetError(f"{target.name} {what} are not those of {cell.name}; they differ in {', '.join(wrong)}")
 
 
-def _check_rules(target: Target, cell: Program) -> None:
+def _check_rules(target: Target, cell: Program | Network) -> None:
     """Refuse what would fail in every case: fixed weights or a layout that do not fit, a function without rule."""
     try:
         sizes = fixed_sizes(cell, target.weights) or {s.name: 1 for s in cell.sizes}
@@ -54,8 +55,9 @@ def _check_rules(target: Target, cell: Program) -> None:
         raise TargetError(f"{target.name}.weights: {error}") from error
     shapes = shapes_of(cell, sizes, 1, 1, gradients=True)
     case = shapes.fill(np.zeros(shapes.count), regime="zero")
-    target.layout.pack(case.params, concat=concat_of(cell))
-    target.layout.to_states(*case.states, order=cell.states)
+    held = Held(target.layout, cell)
+    held.pack(case.params)
+    held.to_states(case.states)
     dy, *dstates = case.cotangents
     forced_bounds(cell, case.params, case.x, case.states, dy, accuracy("float64"))
     if target.backward is not None:

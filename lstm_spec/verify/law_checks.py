@@ -16,7 +16,7 @@ from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.answers import answers_of, case_of
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import call_backward, call_forward
+from lstm_spec.targets.contract import Target, call_backward, call_forward
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.checks import Check, Subject
 from lstm_spec.verify.compare import Comparison, compare
@@ -28,22 +28,26 @@ computed in float64 without a bound on their own rounding."""
 
 
 def law_checks(subject: Subject) -> tuple[Check, ...]:
-    """Return the laws of a target's cell as checks; none for fixed weights, which a law would have to change."""
-    if subject.target.weights is not None:
+    """Return the laws of a target's cell as checks.
+
+    There are none for fixed weights, which a law would have to change, nor for a network, since laws are of one cell.
+    """
+    cell = subject.cell
+    if subject.target.weights is not None or not isinstance(cell, Program):
         return ()
     differentiable = subject.target.backward is not None
-    return tuple(_check(law, differentiable) for law in LAWS if _is_asked(law, subject.cell))
+    return tuple(_check(law, cell, differentiable) for law in LAWS if _is_asked(law, cell))
 
 
 def _is_asked(law: Law, cell: Program) -> bool:
     return law.alone and law.id not in ASKED_OTHERWISE and law.holds_for(cell)
 
 
-def _check(law: Law, differentiable: bool) -> Check:
+def _check(law: Law, cell: Program, differentiable: bool) -> Check:
     return Check(
         id=f"gradient_{law.id}" if law.gradients else f"law_{law.id}",
         clause=law.statement,
-        examine=partial(_examine, law),
+        examine=partial(_examine, law, cell),
         needs=("gradient_sequence" if law.gradients else "sequence",),
         # Bounds of a free recurrence say nothing of long sequences, so the cases are small.
         most_steps=3,
@@ -54,18 +58,17 @@ def _check(law: Law, differentiable: bool) -> Check:
     )
 
 
-def _examine(law: Law, subject: Subject, case: Case, contract: Accuracy) -> Outcome:
+def _examine(law: Law, cell: Program, subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     first = case.states[0]
     nothing = (np.zeros((case.T, *first.shape), first.dtype), *(np.zeros_like(s) for s in case.states))
-    asked = case_of(subject.cell, case.params, case.x, case.states, case.cotangents or nothing)
-    answers = _answers(subject, contract)
+    asked = case_of(cell, case.params, case.x, case.states, case.cotangents or nothing)
+    answers = _answers(subject.target, cell, contract)
     with np.errstate(all="ignore"):
-        claims = {claim.name: claim for claim in law.claims(subject.cell, asked, lambda cell: answers)}
+        claims = {claim.name: claim for claim in law.claims(cell, asked, lambda cell: answers)}
         return _outcome(law, case, claims.values(), contract)
 
 
-def _answers(subject: Subject, contract: Accuracy) -> Answers:
-    target, cell = subject.target, subject.cell
+def _answers(target: Target, cell: Program, contract: Accuracy) -> Answers:
     count = len(cell.states)
 
     def forward(params: Any, x: Any, *states: Any) -> tuple[Any, ...]:

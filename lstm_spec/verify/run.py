@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from lstm_spec.compute.accuracy import Accuracy, accuracy
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import Target
 from lstm_spec.targets.layout import Layout
-from lstm_spec.verify.cases import Case, seeded_cases, small_cases
+from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import CHECKS, Check, Subject, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
@@ -49,13 +49,17 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     }
 )
 
+LONGEST = PROFILES["deep"].steps[-1]
+FREE_STEPS = 8
+"""The most steps of cases of a network whose inner layers nobody sees: their bounds grow from step to step."""
+
 Progress = Callable[[int, int, str], None]
 
 
 def verify(
     target: Any,
     *,
-    spec: str | Program | None = None,
+    spec: str | Program | Network | None = None,
     profile: str = "standard",
     seed: int = 0,
     dtypes: Iterable[str] | None = None,
@@ -68,12 +72,11 @@ def verify(
     """Hold a target against its specification and return the report.
 
     target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, or a name as the
-    command line takes it. spec: the name of a cell as the command line takes it, or a Program; by default what the
-    target claims, else "lstm".
-    profile: "quick", "standard" or "deep". seed: the same one draws the same cases. dtypes: the formats to check, by
-    default those of the target. layout: how the target holds parameters, in place of what it says. checks, skip: ids of
-    checks to run or to leave out. require: capabilities that must be claimed, such as "gradients". progress: called
-    with (done, total, what) as it goes.
+    command line takes it. spec: the name of a cell as the command line takes it, a Program or a Network; by default
+    what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
+    cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
+    place of what it says. checks, skip: ids of checks to run or to leave out. require: capabilities that must be
+    claimed, such as "gradients" or "lengths". progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules. A keyboard interrupt ends the
@@ -85,11 +88,11 @@ def verify(
     'discrepancy'
     """
     subject = subject_of(target, spec, layout)
-    plan = tuple(
-        c for c in _plan(subject, profile, checks, skip) if subject.target.backward is not None or not c.gradients
-    )
+    named = None if checks is None else tuple(checks)
+    wanted = _plan(subject, profile, named, skip)
+    plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
     formats = formats_of(subject.target, dtypes)
-    missing = [name for name in require if not _claims(subject.target, name)]
+    missing = [name for name in require if not _claims(subject, name)]
     runner = _Runner(subject, PROFILES[profile], formats, seed, plan, progress)
     begun = time.perf_counter()
     interrupted = False
@@ -97,7 +100,7 @@ def verify(
         runner.run()
     except KeyboardInterrupt:
         interrupted = True
-    results = (*runner.results, *_unclaimed(subject.target, missing))
+    results = (*runner.results, *_unclaimed(subject, missing, wanted if named else ()))
     return Report(
         verdict=_verdict(results, interrupted),
         target=subject.target.name,
@@ -135,16 +138,35 @@ def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: It
     return plan
 
 
-def _claims(target: Target, capability: str) -> bool:
-    check_known("capability", capability, ["gradients"])
-    return target.backward is not None
+_CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "gradients": ("the target offers no backward", "the gradients are those of the equations"),
+        "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
+    }
+)
+"""What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
 
 
-def _unclaimed(target: Target, missing: list[str]) -> Iterator[CheckResult]:
-    if target.backward is None:
-        status = DISCREPANCY if "gradients" in missing else NOT_CLAIMED
-        message = "the target offers no backward" + (", but gradients are required" if missing else "")
-        yield CheckResult("gradients", status, "the gradients are those of the equations", message=message)
+def _claims(subject: Subject, capability: str) -> bool:
+    check_known("capability", capability, _CAPABILITIES)
+    if capability == "gradients":
+        return subject.target.backward is not None
+    return network_of(subject.cell).past_length is not None
+
+
+def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
+    asked = {"gradients": check.gradients, "lengths": check.lengths}
+    return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
+
+
+def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> Iterator[CheckResult]:
+    """Say what is not claimed; of lengths only where a user asks for them."""
+    asked = {"gradients", *missing, *(("lengths",) if any(check.lengths for check in named) else ())}
+    for name, (message, clause) in _CAPABILITIES.items():
+        if not _claims(subject, name) and name in asked:
+            status = DISCREPANCY if name in missing else NOT_CLAIMED
+            wanted = f", but {name} are required" if name in missing else ""
+            yield CheckResult(name, status, clause, message=message + wanted)
 
 
 def _verdict(results: Iterable[CheckResult], interrupted: bool) -> str:
@@ -214,7 +236,8 @@ class _Runner:
 
     def _smaller(self, check: Check, case: Case) -> Iterator[Case]:
         for less in cuts(self.subject.cell, case, fixed=self.subject.target.weights is not None):
-            if check.least_steps <= less.T and check.least_rows <= less.B:
+            possible = self.subject.target.possible(sizes_of(self.subject.cell, less.params))
+            if check.least_steps <= less.T and check.least_rows <= less.B and possible:
                 yield less
 
     def _examine(self, check: Check, case: Case, contract: Accuracy) -> Outcome:
@@ -230,13 +253,12 @@ class _Runner:
                 least_steps=check.least_steps,
                 least_rows=check.least_rows,
                 gradients=check.gradients,
+                lengths=check.lengths,
                 weights=self.subject.target.weights,
+                possible=self.subject.target.possible,
             )
-        steps = tuple(
-            t
-            for t in self.profile.steps
-            if check.least_steps <= t and (check.most_steps is None or t <= check.most_steps)
-        )
+        most = min(check.most_steps or LONGEST, LONGEST if network_of(self.subject.cell).exposed else FREE_STEPS)
+        steps = tuple(t for t in self.profile.steps if check.least_steps <= t <= most)
         return seeded_cases(
             self.subject.cell,
             dtype,
@@ -244,7 +266,9 @@ class _Runner:
             steps=steps,
             least_rows=check.least_rows,
             gradients=check.gradients,
+            lengths=check.lengths,
             weights=self.subject.target.weights,
+            possible=self.subject.target.possible,
         )
 
     def _tick(self, what: str) -> None:

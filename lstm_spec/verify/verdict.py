@@ -141,6 +141,7 @@ def case_dict(case: Case) -> dict[str, Any]:
         "seed": case.seed,
         "steps": case.T,
         "rows": case.B,
+        **({} if case.lengths is None else {"lengths": case.lengths.tolist()}),
         "params": {name: hexadecimal(p) for name, p in case.params.items()},
         "x": hexadecimal(case.x),
         "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=True)},

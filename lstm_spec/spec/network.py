@@ -1,0 +1,327 @@
+"""Networks: cells run over a sequence in one direction or both, layer upon layer.
+
+A network is data. What it computes is written out by ``unroll``, what it does with numbers is in ``compute``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, Literal
+
+from sympy import Expr, MatrixExpr, MatrixSymbol, Rational, Symbol, sympify
+
+from lstm_spec.spec.dimensions import Shape, check_equation
+from lstm_spec.spec.operators import add, concat, hadamard, scale, size, vector
+from lstm_spec.spec.options import OptionError, one_of
+from lstm_spec.spec.program import (
+    Program,
+    ProgramError,
+    array_shape,
+    checked_sizes,
+    evaluate_shape,
+    sizes_in,
+    total_entries,
+)
+
+MERGES: Mapping[str, Callable[[Any, Any], MatrixExpr]] = MappingProxyType(
+    {
+        "concatenate": concat,
+        "sum": add,
+        "multiply": hadamard,
+        "average": lambda first, second: scale(Rational(1, 2), add(first, second)),
+    }
+)
+"""What becomes of the outputs of both directions at a step, by name."""
+
+DIRECTIONS = ("forward", "reverse", "go_backwards", "both")
+PAST_LENGTH = (None, "zero", "repeat", "freeze", "any")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer of a network.
+
+    cell: what runs. sizes: what the cell's own sizes are here, such as {"m": 64}; m and q stay symbols where nothing is
+    said. direction: "forward"; "reverse" from the last step to the first, the output of step t still at step t;
+    "go_backwards", the same with the output in the order in which it is computed; "both". merge: what becomes of both
+    directions: "concatenate", "sum", "multiply" or "average". residual: whether the layer's input is added to its
+    output. reverse_sizes: those of the reverse direction where they differ.
+    """
+
+    cell: Program
+    sizes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    direction: Literal["forward", "reverse", "go_backwards", "both"] = "forward"
+    merge: Literal["concatenate", "sum", "multiply", "average"] = "concatenate"
+    residual: bool = False
+    reverse_sizes: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        one_of("direction", self.direction, DIRECTIONS)
+        one_of("merge", self.merge, tuple(MERGES))
+        if len(self.cell.inputs) != 1:
+            raise OptionError(f"a layer reads one sequence, but {self.cell.name} has {len(self.cell.inputs)} inputs")
+
+    def output(self, parts: Sequence[Any], x: Any) -> MatrixExpr:
+        """Return what the layer gives at a step, from what its directions give there and the layer's input."""
+        merged = parts[0] if len(parts) == 1 else MERGES[self.merge](*parts)
+        return add(merged, x) if self.residual else merged
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One cell run over the sequence in one direction.
+
+    key: what its parameters and states have before their names, such as "l1r."; sizes: the cell's own sizes in those of
+    the network; reverse: whether it starts at the last step.
+    """
+
+    key: str
+    cell: Program
+    sizes: Mapping[Symbol, Expr] = field(hash=False)
+    reverse: bool = False
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of its states in the network."""
+        return tuple(self.key + name for name in self.cell.states)
+
+    @property
+    def width(self) -> Expr:
+        """The size of what it returns at every step."""
+        return self.shape(self.cell.recurrence[0][1])[0]
+
+    def shape(self, symbol: MatrixSymbol) -> Shape:
+        """Return the shape of a value of the cell, in sizes of the network."""
+        rows, columns = (sympify(side).xreplace(self.sizes) for side in symbol.shape)
+        return rows, columns
+
+    def symbol(self, symbol: MatrixSymbol, mark: str = "") -> MatrixSymbol:
+        """Return a value of the cell as the network names it, with a mark such as "_3" for the step."""
+        return MatrixSymbol(f"{self.key}{symbol.name}{mark}", *self.shape(symbol))
+
+    def own(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Return, of values by the network's names, the parameters of this pass by the cell's names."""
+        return {p.name: arrays[self.key + p.name] for p in self.cell.parameters}
+
+    def dimensions(self, values: Mapping[Symbol, int]) -> dict[str, tuple[Any, ...]]:
+        """Return the shapes of its parameters by the network's names."""
+        return {name: evaluate_shape(shape, values)[:axes] for name, (shape, axes) in self._parameters.items()}
+
+    @cached_property
+    def _parameters(self) -> dict[str, tuple[Shape, int]]:
+        """The symbolic shapes of its parameters, and how many axes their arrays have."""
+        return {self.key + p.name: (self.shape(p), len(array_shape(p.shape))) for p in self.cell.parameters}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Layers on top of each other; a single cell is the network of one layer.
+
+    name: what it is called. layers: from the input upwards. n: the size of x. outputs: "all" for y at every step, or
+    "last" for the top layer's final h alone, of both directions each at its own end. past_length: None where all rows
+    have T steps; else what y holds past a row's length: "zero"; "repeat", the last output, which a reverse direction
+    does not have yet, so zero there; "freeze", the state that is held; "any". States are always those at the row's own
+    length. initial: whether initial states are "given", "learned" (a parameter l0.h0 of one row for all) or "zero".
+
+    Parameters and states are named l0.W_f, l0r.W_f (reverse), l1.h; with one layer in one direction as the cell's.
+
+    Raises DimensionError for sizes that do not fit, OptionError for values that do not exist or do not go together.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    n: Any = field(default_factory=lambda: size("n"))
+    outputs: Literal["all", "last"] = "all"
+    past_length: Literal["zero", "repeat", "freeze", "any"] | None = None
+    initial: Literal["given", "learned", "zero"] = "given"
+
+    def __post_init__(self) -> None:
+        one_of("outputs", self.outputs, ("all", "last"))
+        one_of("past_length", self.past_length, PAST_LENGTH)
+        one_of("initial", self.initial, ("given", "learned", "zero"))
+        if not self.layers:
+            raise OptionError(f"{self.name} needs at least one layer")
+        if self.outputs == "last" and self.layers[-1].residual:
+            raise OptionError(
+                'outputs="last" takes final states, to which no input is added: leave out residual on top'
+            )
+        if self.past_length is not None and any(layer.direction == "go_backwards" for layer in self.layers[:-1]):
+            raise OptionError(
+                "below another layer, going backwards puts what is past a length first: use reverse there"
+            )
+        object.__setattr__(self, "n", sympify(self.n))
+        self._check()
+
+    def _check(self) -> None:
+        for index, (layer, passes) in enumerate(zip(self.layers, self.passes, strict=True)):
+            x = self.input_of(index)
+            for run in passes:
+                check_equation(run.symbol(run.cell.inputs[0]), x)
+            # Sizes go beside the symbols: SymPy itself refuses a sum of 5 and 4 rows, in words of its own.
+            parts = [run.symbol(run.cell.recurrence[0][1]) for run in passes]
+            y = vector(f"l{index}.y", self.widths[index + 1])
+            alike = {s.name: vector(s.name, size("rows")) for s in (*parts, x)}
+            expression = layer.output([alike[s.name] for s in parts], alike[x.name])
+            check_equation(y, expression, {s.name: s.shape for s in (*parts, x)})
+
+    @cached_property
+    def passes(self) -> tuple[tuple[Pass, ...], ...]:
+        """The passes of every layer, the forward direction first."""
+        plain = len(self.layers) == 1 and self.layers[0].direction != "both"
+        found: list[tuple[Pass, ...]] = []
+        width = self.n
+        for index, layer in enumerate(self.layers):
+            own = _directions(layer, width, "" if plain else f"l{index}")
+            found.append(own)
+            width = _width(layer, own)
+        return tuple(found)
+
+    @property
+    def every_pass(self) -> tuple[Pass, ...]:
+        """All passes, layer before direction."""
+        return tuple(run for passes in self.passes for run in passes)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one layer in one direction, whose names and states are those of the cell."""
+        return len(self.every_pass) == 1
+
+    @property
+    def exposed(self) -> bool:
+        """Whether y shows all that the passes return at every step, so that no error has to be carried over steps."""
+        top = self.layers[-1]
+        kept = top.direction != "both" or top.merge == "concatenate"
+        return len(self.layers) == 1 and kept and not top.residual and self.outputs == "all"
+
+    @property
+    def free_padding(self) -> bool:
+        """Whether y has steps past a row's length, which may hold anything."""
+        return self.past_length == "any" and self.outputs == "all"
+
+    @cached_property
+    def widths(self) -> tuple[Expr, ...]:
+        """The size of x, and of what every layer gives."""
+        return (self.n, *(_width(layer, own) for layer, own in zip(self.layers, self.passes, strict=True)))
+
+    def input_of(self, layer: int, mark: str = "") -> MatrixSymbol:
+        """Return what a layer reads: x, or the output of the layer below."""
+        return vector(f"x{mark}" if layer == 0 else f"l{layer - 1}.y{mark}", self.widths[layer])
+
+    @property
+    def inputs(self) -> tuple[MatrixSymbol, ...]:
+        """x."""
+        return (self.input_of(0),)
+
+    @property
+    def output(self) -> MatrixSymbol:
+        """y at one step."""
+        return vector("y", self.widths[-1])
+
+    @cached_property
+    def recurrence(self) -> tuple[tuple[MatrixSymbol, MatrixSymbol], ...]:
+        """Pairs (previous, next) of every state of every pass."""
+        return tuple((run.symbol(b), run.symbol(a)) for run in self.every_pass for b, a in run.cell.recurrence)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of the states, pass by pass."""
+        return tuple(after.name for _, after in self.recurrence)
+
+    @cached_property
+    def stacks(self) -> Mapping[str, tuple[str, ...]]:
+        """The states by what the cells call them, each with its names in all passes: h (l0.h, l0r.h, l1.h, …)."""
+        kinds = dict.fromkeys(name for run in self.every_pass for name in run.cell.states)
+        return {k: tuple(run.key + k for run in self.every_pass if k in run.cell.states) for k in kinds}
+
+    @cached_property
+    def learned(self) -> tuple[MatrixSymbol, ...]:
+        """The parameters that are initial states, in the order of the states."""
+        pairs = self.recurrence if self.initial == "learned" else ()
+        return tuple(MatrixSymbol(f"{after.name}0", *after.shape) for _, after in pairs)
+
+    @cached_property
+    def parameters(self) -> tuple[MatrixSymbol, ...]:
+        """The parameters, pass by pass, then learned initial states."""
+        return (*(run.symbol(p) for run in self.every_pass for p in run.cell.parameters), *self.learned)
+
+    @cached_property
+    def sizes(self) -> tuple[Symbol, ...]:
+        """The symbols of the sizes: n, m, q, then others by name."""
+        pairs = (s for pair in self.recurrence for s in pair)
+        return sizes_in(s.shape for s in (*self.inputs, *pairs, *self.parameters))
+
+    def check_sizes(self, sizes: Mapping[str, Any]) -> dict[Symbol, int]:
+        """Return the sizes by symbol; raises ProgramError for one that is unknown or no positive integer."""
+        return checked_sizes(self.name, self.sizes, sizes)
+
+    def dimensions(self, **sizes: int) -> dict[str, tuple[Any, ...]]:
+        """Return the shape of every parameter, as an array has it; what is not given stays symbolic.
+
+        >>> from lstm_spec.spec.layers import layers
+        >>> shapes = layers(bidirectional=True).dimensions(n=32, m=70)
+        >>> shapes["l0.W_f"], shapes["l0r.b_o"]
+        ((70, 102), (70,))
+        """
+        values = self.check_sizes(sizes)
+        found = {name: shape for run in self.every_pass for name, shape in run.dimensions(values).items()}
+        return found | {p.name: evaluate_shape(p.shape, values)[:1] for p in self.learned}
+
+    def parameter_count(self, **sizes: int) -> Any:
+        """Return the number of parameters, symbolic where a size is not given.
+
+        >>> from lstm_spec.spec.layers import layers
+        >>> layers(bidirectional=True).parameter_count(n=32, m=70)
+        57680
+        """
+        return total_entries((p.shape for p in self.parameters), self.check_sizes(sizes))
+
+
+def network_of(spec: Program | Network) -> Network:
+    """Return a network as it is, a cell as the network of one layer."""
+    return spec if isinstance(spec, Network) else _of_cell(spec)
+
+
+@lru_cache(maxsize=256)
+def _of_cell(cell: Program) -> Network:
+    return Network(name=cell.name, layers=(Layer(cell=cell),), n=cell.inputs[0].shape[0])
+
+
+def _directions(layer: Layer, width: Expr, key: str) -> tuple[Pass, ...]:
+    forward = layer.sizes
+    backward = layer.sizes if layer.reverse_sizes is None else layer.reverse_sizes
+    dot = "." if key else ""
+    if layer.direction != "both":
+        return (_pass(layer.cell, forward, width, key + dot, layer.direction != "forward"),)
+    return (
+        _pass(layer.cell, forward, width, f"{key}{dot}", False),
+        _pass(layer.cell, backward, width, f"{key}r{dot}", True),
+    )
+
+
+def _pass(cell: Program, given: Mapping[str, Any], width: Expr, key: str, reverse: bool) -> Pass:
+    own = {s.name: s for s in cell.sizes}
+    for name in given:
+        if name not in own:
+            raise ProgramError(f"{cell.name} has no size {name}; its sizes are {', '.join(own)}")
+    sizes = {own[name]: size_of(value) for name, value in given.items()}
+    entry = cell.inputs[0].shape[0]
+    held = {s for before, _ in cell.recurrence for s in before.shape[0].free_symbols}
+    # A cell such as SRU reads a vector of the size of its state; then only the state's size can give.
+    if entry.is_Symbol and entry not in held:
+        sizes[entry] = width
+    return Pass(key, cell, MappingProxyType(sizes), reverse)
+
+
+def _width(layer: Layer, passes: Sequence[Pass]) -> Expr:
+    widths = [run.width for run in passes]
+    return sum(widths[1:], start=widths[0]) if layer.merge == "concatenate" else widths[0]
+
+
+def size_of(given: Any) -> Expr:
+    """Return a size from a number, a name or a symbol; raises ProgramError."""
+    if isinstance(given, str) and given.isidentifier():
+        return size(given)
+    if isinstance(given, Expr) or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
+        return sympify(given)
+    raise ProgramError(f"a size is a positive integer or a name such as m0, got {given!r}")

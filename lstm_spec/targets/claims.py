@@ -1,0 +1,49 @@
+"""The specification that a target claims: a cell, or a network of cells."""
+
+from dataclasses import replace
+
+from lstm_spec.spec.layers import layers
+from lstm_spec.spec.network import PAST_LENGTH, Network, network_of
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.cells import find_cell
+from lstm_spec.targets.contract import Target, TargetError
+
+
+def claimed(target: Target, spec: str | Program | Network | None = None) -> Program | Network:
+    """Return what a target is held against: ``spec`` if it is given, else what it says, as many layers of it as it has.
+
+    Raises OptionError for a cell that does not exist, TargetError for claims that do not go together.
+    """
+    found = target.spec if spec is None else spec
+    if isinstance(found, str):
+        found = find_cell(found)
+    if isinstance(target.layers, bool) or not isinstance(target.layers, int) or target.layers < 1:
+        raise TargetError(f"{target.name}.layers is a positive number, got {target.layers!r}")
+    if target.past_length not in PAST_LENGTH:
+        kinds = ", ".join(map(str, PAST_LENGTH[1:]))
+        raise TargetError(f"{target.name}.past_length is one of {kinds}, got {target.past_length!r}")
+    if target.layers > 1 or target.bidirectional:
+        if isinstance(found, Network):
+            raise TargetError(
+                f"{target.name} claims a network as spec, and layers or bidirectional besides; leave them out"
+            )
+        found = layers(found, count=target.layers, bidirectional=target.bidirectional)
+    if target.past_length is not None:
+        found = replace(network_of(found), past_length=target.past_length)  # type: ignore[arg-type]
+    if isinstance(found, Network):
+        _check_states(target, found)
+    return found
+
+
+def _check_states(target: Target, network: Network) -> None:
+    """Refuse a network whose states no array can hold together."""
+    if network.initial != "given":
+        raise TargetError(
+            f"{target.name}: a target is given its initial states, but {network.name} has them {network.initial}"
+        )
+    shapes = {after.name: after.shape for _, after in network.recurrence}
+    for kind, names in network.stacks.items():
+        if len({shapes[name] for name in names}) > 1:
+            raise TargetError(
+                f"{target.name}: {kind} of {network.name} has other sizes in other layers, so one array cannot hold it"
+            )

@@ -1,0 +1,106 @@
+"""How a target holds what a cell or a network has: its parameters, its states, and its output, in a layout."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import BlockMatrix
+
+from lstm_spec.spec.network import Network, Pass, network_of
+from lstm_spec.spec.operators import parts_of
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.layout import Layout
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A specification in a layout.
+
+    The parameters of every layer and direction go by the layout's names for them, or where it has none by its names
+    after l0. or l0r.; every state is one array (L·D, B, m), layer before direction, or (B, m) of a single layer.
+    """
+
+    layout: Layout
+    spec: Program | Network
+
+    @property
+    def network(self) -> Network:
+        """The specification as a network."""
+        return network_of(self.spec)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states in the order in which the layout has them."""
+        return tuple(self.layout.states or self.network.stacks)
+
+    def pack(self, params: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the specification's parameters as the target holds them."""
+        packed: dict[str, Array] = {}
+        for layer, p in self._passes():
+            own = layer.pack(p.own(params), concat=concat_of(p.cell))
+            packed |= {self._key(p) + name: array for name, array in own.items()}
+        return packed
+
+    def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the gradients of the parameters, from those of what the target holds."""
+        found: dict[str, Array] = {}
+        for layer, p in self._passes():
+            dimensions, key = p.own(params), self._key(p)
+            names = layer.shapes(dimensions, concat=concat_of(p.cell))
+            own = layer.unpack_gradients({n: packed[key + n] for n in names}, dimensions, concat=concat_of(p.cell))
+            found |= {p.key + name: d for name, d in own.items()}
+        return found
+
+    def to_states(self, states: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return states, or their gradients, given pass by pass, as the target holds them."""
+        if self.network.plain:
+            return self.layout.to_states(*states, order=self.network.states)
+        by_name = dict(zip(self.network.states, states, strict=True))
+        kinds = self.network.stacks
+        return tuple(self.layout.to_stack(np.stack([by_name[name] for name in kinds[kind]])) for kind in self.states)
+
+    def from_states(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return the target's states pass by pass: the inverse of ``to_states``."""
+        if self.network.plain:
+            return self.layout.from_states(*arrays, order=self.network.states)
+        by_name: dict[str, Array] = {}
+        for kind, array in zip(self.states, arrays, strict=True):
+            by_name |= zip(self.network.stacks[kind], self.layout.from_stack(array), strict=True)
+        return tuple(by_name[name] for name in self.network.states)
+
+    def to_y(self, y: Array) -> Array:
+        """Return the output, or its gradient, as the target holds it."""
+        return self.layout.to_last(y) if self.network.outputs == "last" else self.layout.to_y(y)
+
+    def from_y(self, y: Array) -> Array:
+        """Return the target's output as (T, B, size), or (B, size) of the last step."""
+        return self.layout.from_last(y) if self.network.outputs == "last" else self.layout.from_y(y)
+
+    def y_shape(self, x: Array, states: tuple[Array, ...]) -> tuple[int, ...]:
+        """Return the shape of y, for x (T, B, n) and states given pass by pass."""
+        top = self.network.passes[-1]
+        sizes = dict(zip(self.network.states, (s.shape[-1] for s in states), strict=True))
+        widths = [sizes[p.states[0]] for p in top]
+        width = sum(widths) if self.network.layers[-1].merge == "concatenate" else widths[0]
+        return (*x.shape[self.network.outputs == "last" : 2], width)
+
+    def _passes(self) -> list[tuple[Layout, Pass]]:
+        layers = enumerate(self.network.passes)
+        return [(self.layout.at(index, p.reverse), p) for index, passes in layers for p in passes]
+
+    def _key(self, p: Pass) -> str:
+        return "" if self.layout.by_layer else p.key
+
+
+@lru_cache(maxsize=256)
+def concat_of(cell: Program) -> str | None:
+    """Return the order of a cell's concatenation, "xh" or "hx", or None where it has separate matrices."""
+    joined = next((d.expression for d in cell if isinstance(d.expression, BlockMatrix)), None)
+    if joined is None:
+        return None
+    return "xh" if parts_of(joined)[0] in cell.inputs else "hx"
