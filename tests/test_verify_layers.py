@@ -93,7 +93,7 @@ def test_gradients_of_padding_are_found():
 
     report = ls.verify(Leaking(), profile="quick", checks=("gradient_signature", "gradient_step", "gradient_lengths"))
     assert [c.status for c in report.checks] == ["verified", "verified", "discrepancy"]
-    assert report.checks[-1].finding.deviation.output == "x"
+    assert report.checks[-1].finding.deviation.output == "dx"
 
 
 KINDS = [key for key in NETWORKS if key != "mixed"]
