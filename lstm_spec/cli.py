@@ -13,6 +13,7 @@ import click
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Somebody's LSTM": ("verify",),
     "The mathematics": ("show", "derive", "prove", "draw"),
+    "Work around it": ("selftest",),
 }
 
 
@@ -342,6 +343,54 @@ def draw(
         click.echo(picture.svg(), nl=False)
     else:
         picture.save(output, pinned=not unpinned)
+
+
+@main.command()
+@click.argument("cell", default="lstm")
+@click.option("--profile", default="standard", show_default=True, help="quick, standard or deep.")
+@click.option("--dtype", default="float64", show_default=True, help="The format in which the faults are planted.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
+@click.option("--kind", "kinds", callback=_names, help="Only these kinds of faults, such as packing,exchange.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the score there; - is stdout.")
+@_sentences
+def selftest(
+    cell: str, profile: str, dtype: str, seed: int, kinds: tuple[str, ...] | None, json_file: str | None
+) -> None:
+    """Test the tester: plant every fault of the catalogue in CELL and count those that are found.
+
+    The faults are made from the equations of the cell and of its backward pass, and from what goes wrong around them:
+    packing, time, states, rows, precision. Equations that only look otherwise are left out.
+
+    Exit status: 0 all found, 1 one lives, 130 interrupted.
+
+    \b
+    Example:
+      lstm-spec selftest lstm --profile quick --kind packing
+    """
+    from lstm_spec.report.selftest import score_lines
+    from lstm_spec.verify.fit import check_known
+    from lstm_spec.verify.selftest import Score, planted, selftest
+
+    faults = planted(program := _cell(cell), dtype)
+    known = list(dict.fromkeys(fault.kind for fault in faults))
+    for kind in kinds or ():
+        check_known("kind", kind, known)
+    chosen = [fault for fault in faults if kinds is None or fault.kind in kinds]
+    kills = []
+    interrupted = False
+    try:
+        with _progress() as progress:
+            for kill in selftest(program, profile=profile, dtype=dtype, seed=seed, faults=chosen):
+                kills.append(kill)
+                if progress is not None:
+                    progress(len(kills), len(chosen), kill.fault.id)
+    except KeyboardInterrupt:
+        interrupted = True
+    score = Score(program.name, profile, dtype, tuple(kills))
+    _write_json({**score.to_dict(), "interrupted": interrupted}, json_file)
+    if json_file != "-":
+        click.echo("\n".join(score_lines(score)))
+    sys.exit(130 if interrupted else int(bool(score.alive)))
 
 
 def _write_json(value: Mapping[str, Any], place: str | None) -> None:

@@ -22,7 +22,7 @@ def test_a_cell_is_asked_the_laws_that_hold_for_it():
 
 
 def test_what_offers_no_gradients_is_asked_for_none():
-    report = ls.verify(correct, profile="quick", checks=["law_sign_flip", "gradient_rows"])
+    report = ls.verify(correct, profile="quick", checks=["law_sign_flip", "law_gradient_rows"])
     assert [(check.id, check.status) for check in report.checks] == [
         ("law_sign_flip", "verified"),
         ("gradients", "not_claimed"),

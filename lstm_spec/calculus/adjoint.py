@@ -6,6 +6,7 @@ as soon as it is complete, operands from left to right, which gives the order in
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sympy import MatrixSymbol, preorder_traversal
@@ -19,6 +20,7 @@ from lstm_spec.spec.program import Equation, Program, names_in
 Pair = tuple[MatrixSymbol, MatrixSymbol]
 
 
+@lru_cache(maxsize=256)
 def backward(program: Program) -> Program:
     """Return the backward pass of one step: the equations of the Program, then the adjoint of every value.
 

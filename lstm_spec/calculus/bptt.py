@@ -73,6 +73,7 @@ def _bracketed(expression: MatrixExpr) -> str:
     return f"({text(expression)})" if isinstance(expression, MatAdd) else text(expression)
 
 
+# Typed, since a window of True is refused and one of 1 is not.
 @lru_cache(maxsize=256, typed=True)
 def bptt(cell: Program, *, window: int | None = None) -> ThroughTime:
     """Return backpropagation through time for a cell (Rumelhart, Hinton & Williams 1986; Werbos 1990).

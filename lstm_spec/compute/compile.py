@@ -16,7 +16,7 @@ Array = NDArray[Any]
 Params = Mapping[str, Array]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def compile_program(
     program: Program, returns: tuple[str, ...] | None = None, *, analytic: bool = False
 ) -> Callable[..., Any]:

@@ -24,11 +24,13 @@ def gradients(
     dstates: tuple[Array, ...],
     *,
     window: int | None = None,
+    formulas: Program | None = None,
 ) -> Mapping[str, Array]:
     """Return the gradients of Σ dy∘y + Σ dstates∘states by the names of what they belong to, as ``leaves_of`` has them.
 
     params: arrays by name; x: (T, B, n); states: initial states, each (B, m); dy: (T, B, m), the cotangent of y;
-    dstates: those of the final states; window: of truncated backpropagation, as in ``bptt``.
+    dstates: those of the final states; window: of truncated backpropagation, as in ``bptt``; formulas: another backward
+    pass of one step than the one that is derived, such as a mutant of it.
 
     >>> from lstm_spec.spec.cells import lstm
     >>> params = {name: np.ones(shape) for name, shape in lstm().dimensions(n=2, m=1).items()}
@@ -39,7 +41,7 @@ def gradients(
     through_time = bptt(cell, window=window)
     forward = compile_program(cell, cell.states)
     leaves = (cell.inputs[0], *(before for before, _ in cell.recurrence), *cell.parameters)
-    pull = compile_program(through_time.step, tuple(adjoint_symbol(cell, leaf).name for leaf in leaves))
+    pull = compile_program(formulas or through_time.step, tuple(adjoint_symbol(cell, leaf).name for leaf in leaves))
     before = [states]
     for x_t in x[:-1]:
         after = forward(params, x_t, *before[-1])

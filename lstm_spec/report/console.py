@@ -1,7 +1,7 @@
 """A report for a terminal: the verdict with its scope, the checks, and the case that shows what is wrong."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -28,6 +28,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text.assemble((report.verdict.upper(), style), f"  {headline(report)}"), soft_wrap=True)
     if report.interrupted:
         console.print("Interrupted: what follows is what was known by then.")
+    for line in diagnosis_lines(report):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(_table(report.checks))
     for check in report.checks:
         if check.status in (DISCREPANCY, INCONCLUSIVE):
@@ -46,9 +48,18 @@ def _print_line(console: Console, line: str) -> None:
     console.print(Text(f"  {line}"), soft_wrap=True)
 
 
+def diagnosis_lines(report: Report) -> list[str]:
+    """Say what is probably wrong, and what else gives the same numbers; that nothing does is said too."""
+    if report.diagnosis:
+        first, *others = (d.sentence for d in report.diagnosis)
+        return [f"Probably: {first}", *(f"  or, which gives the same numbers: {other}" for other in others)]
+    deviates = report.finding is not None and report.finding.deviation is not None
+    return ["No fault of the catalogue, nor a pair of them, gives these numbers."] if deviates else []
+
+
 def headline(report: Report) -> str:
     """Say what the verdict covers, in one line."""
-    claimed = [c.id for c in report.checks if c.status == VERIFIED]
+    claimed = [c.id for c in report.checks if c.status == VERIFIED and not c.id.startswith("law_")]
     passes = "forward and gradients" if any(c.id.startswith("gradient_") for c in report.checks) else "forward"
     cases = f"{report.cases:,} case{'' if report.cases == 1 else 's'}"
     asked = f"{passes} in {' and '.join(report.dtypes)}, {cases}, seed {report.seed}"
@@ -69,12 +80,25 @@ def _table(checks: Sequence[CheckResult]) -> Table:
     unsure = any(check.inconclusive for check in checks)
     for heading in ("check", "status", "cases", *(["inconclusive"] if unsure else []), "error/allowed"):
         table.add_column(heading, justify="left" if heading in ("check", "status") else "right")
-    for check in checks:
-        worst = "" if check.worst is None else f"{check.worst.ratio:.2g}"
-        status = Text(check.status.upper().replace("_", " "), _STYLES.get(check.status, "dim"))
-        counts = [check.cases, check.inconclusive] if unsure else [check.cases]
-        table.add_row(check.id, status, *(f"{count:,}" if count else "" for count in counts), worst)
+    for name, group in _rows(checks):
+        worst = max((c.worst.ratio for c in group if c.worst is not None), default=None)
+        status = Text(group[0].status.upper().replace("_", " "), _STYLES.get(group[0].status, "dim"))
+        counts = [sum(c.cases for c in group), sum(c.inconclusive for c in group)]
+        numbers = (f"{count:,}" if count else "" for count in (counts if unsure else counts[:1]))
+        table.add_row(name, status, *numbers, "" if worst is None else f"{worst:.2g}")
     return table
+
+
+def _rows(checks: Sequence[CheckResult]) -> Iterator[tuple[str, list[CheckResult]]]:
+    """Yield the rows of the table: a check each, but the laws of one status together, unless they are at fault."""
+    laws: dict[str, list[CheckResult]] = {}
+    for check in checks:
+        if check.id.startswith("law_") and check.status != DISCREPANCY:
+            laws.setdefault(check.status, []).append(check)
+        else:
+            yield check.id, [check]
+    for group in laws.values():
+        yield f"{len(group)} law{'' if len(group) == 1 else 's'}", group
 
 
 def case_lines(finding: Finding) -> list[str]:

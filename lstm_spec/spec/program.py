@@ -40,7 +40,7 @@ class Equation:
         return self.symbol.name
 
     @property
-    def uses(self) -> set[str]:
+    def uses(self) -> frozenset[str]:
         """The names its expression reads."""
         return names_in(self.expression)
 
@@ -53,9 +53,10 @@ class Equation:
         return f"{text(self.symbol)} = {text(self.expression)}"
 
 
-def names_in(expression: Any) -> set[str]:
+@lru_cache(maxsize=8192)
+def names_in(expression: Any) -> frozenset[str]:
     """Return the names of the matrices that an expression reads."""
-    return {s.name for s in expression.atoms(MatrixSymbol)}
+    return frozenset(s.name for s in expression.atoms(MatrixSymbol))
 
 
 @dataclass(frozen=True)

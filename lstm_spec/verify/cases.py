@@ -270,10 +270,15 @@ def _extreme(rng: np.random.Generator, shapes: Shapes) -> Array:
 
 
 def _remembering(rng: np.random.Generator, shapes: Shapes) -> Array:
-    """Small weights, large states: the forget gate keeps what a clip or a reset would lose."""
-    states, after = (sum(int(np.prod(s)) for s in part) for part in (shapes.states, shapes.cotangents))
+    """Small weights, a large memory: the forget gate keeps what a clip or a reset would lose.
+
+    The memory is every state after the first; with a single state, that one.
+    """
+    count = [int(np.prod(s)) for s in shapes.states]
+    after = sum(int(np.prod(s)) for s in shapes.cotangents)
     numbers = _usual(rng, shapes, 0.3)
-    numbers[len(numbers) - states - after : len(numbers) - after] *= 80.0
+    end = len(numbers) - after
+    numbers[end - sum(count[1:] or count) : end] *= 80.0
     biases = 0
     for name, shape in shapes.params.items():
         length = int(np.prod(shape))

@@ -45,7 +45,7 @@ def _is_asked(law: Law, cell: Program) -> bool:
 
 def _check(law: Law, cell: Program, differentiable: bool) -> Check:
     return Check(
-        id=f"gradient_{law.id}" if law.gradients else f"law_{law.id}",
+        id=f"law_gradient_{law.id}" if law.gradients else f"law_{law.id}",
         clause=law.statement,
         examine=partial(_examine, law, cell),
         needs=("gradient_sequence" if law.gradients else "sequence",),

@@ -14,6 +14,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import CHECKS, Check, Subject, examine
 from lstm_spec.verify.cut import cuts
+from lstm_spec.verify.explain import explain
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
 from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.search import Outcome, Tally, search
@@ -67,6 +68,8 @@ def verify(
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
+    diagnose: bool = True,
+    first_finding: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a target against its specification and return the report.
@@ -76,7 +79,9 @@ def verify(
     what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
     cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
     place of what it says. checks, skip: ids of checks to run or to leave out. require: capabilities that must be
-    claimed, such as "gradients" or "lengths". progress: called with (done, total, what) as it goes.
+    claimed, such as "gradients" or "lengths". diagnose: whether to look for what is wrong with a target that fails.
+    first_finding: whether to end with the first case that fails, without looking for a simpler one. progress: called
+    with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules. A keyboard interrupt ends the
@@ -93,7 +98,7 @@ def verify(
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
     formats = formats_of(subject.target, dtypes)
     missing = [name for name in require if not _claims(subject, name)]
-    runner = _Runner(subject, PROFILES[profile], formats, seed, plan, progress)
+    runner = _Runner(subject, PROFILES[profile], formats, seed, plan, progress, first_finding)
     begun = time.perf_counter()
     interrupted = False
     try:
@@ -101,6 +106,8 @@ def verify(
     except KeyboardInterrupt:
         interrupted = True
     results = (*runner.results, *_unclaimed(subject, missing, wanted if named else ()))
+    finding = next((result.finding for result in results if result.finding), None)
+    diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
     return Report(
         verdict=_verdict(results, interrupted),
         target=subject.target.name,
@@ -110,6 +117,7 @@ def verify(
         dtypes=formats,
         checks=tuple(results),
         versions=versions_of(subject.target.versions),
+        diagnosis=diagnosis,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
     )
@@ -186,6 +194,7 @@ class _Runner:
     seed: int
     plan: tuple[Check, ...]
     progress: Progress | None
+    first_finding: bool = False
 
     def __post_init__(self) -> None:
         self.results: list[CheckResult] = []
@@ -218,6 +227,8 @@ class _Runner:
             self.results.append(_result(check, tallies))
             if self.results[-1].status == DISCREPANCY:
                 failed.add(check.id)
+                if self.first_finding:
+                    return
 
     def _search(self, check: Check, dtype: str, tally: Tally) -> None:
         contract = accuracy(dtype)
@@ -232,6 +243,7 @@ class _Runner:
                     seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
                     tick=lambda: self._tick(f"{check.id} {dtype}"),
                     smaller=lambda case: self._smaller(check, case),
+                    simplify=not self.first_finding,
                 )
 
     def _smaller(self, check: Check, case: Case) -> Iterator[Case]:

@@ -86,8 +86,9 @@ def search(
     seed: int,
     tick: Callable[[], None],
     smaller: Callable[[Case], Iterator[Case]],
+    simplify: bool = True,
 ) -> None:
-    """Examine drawn cases until one fails or ``cases`` are done, then look for a simpler failing one.
+    """Examine drawn cases until one fails or ``cases`` are done, then, to ``simplify``, look for a simpler failing one.
 
     strategy: of cases; examine: says what one case gave; tally: filled as it goes, so that an interrupted search leaves
     what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it.
@@ -106,14 +107,14 @@ def search(
         outcome = examine(case)
         tally.add(outcome)
         if outcome.finding is not None:
-            raise _FalsifiedError
+            raise _FalsifiedError if simplify else _Enough
 
     run = settings(
         max_examples=cases,
         database=None,
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.shrink) if simplify else (Phase.generate,),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
@@ -127,7 +128,7 @@ def search(
     except HypothesisException:
         if tally.simplest is None:
             raise
-    if tally.simplest is not None:
+    if tally.simplest is not None and simplify:
         _cut(tally, examine, smaller)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
+from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
@@ -66,7 +67,7 @@ class Report:
     dtypes: tuple[str, ...]
     checks: tuple[CheckResult, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
-    diagnosis: tuple[Mapping[str, Any], ...] = ()
+    diagnosis: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
 
@@ -104,7 +105,7 @@ class Report:
             "dtypes": list(self.dtypes),
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
-            "diagnosis": [dict(d) for d in self.diagnosis],
+            "diagnosis": [d.to_dict() for d in self.diagnosis],
             "counterexample": None if self.finding is None else finding_dict(self.finding),
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,

@@ -1,6 +1,6 @@
 """Law 46: the stabiliser of the sLSTM is a change of units that nobody outside can see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,7 @@ def _stabilised(cell: Program) -> tuple[str, tuple[str, ...], str] | None:
     return None
 
 
-def _accumulates(cell: Program, state: str, factors: set[str]) -> bool:
+def _accumulates(cell: Program, state: str, factors: Set[str]) -> bool:
     """Whether a state is a sum of its past and of something new, both times the exponentials of the stabiliser."""
     total: Any = cell[state].expression
     return (
@@ -60,7 +60,7 @@ def _shifted_input_gate(cell: Program, case: Case, ask: Ask) -> Iterator[Claim]:
     yield from twin.claims(cell, case, ask)
 
 
-def _of(cell: Program, total: str) -> set[str]:
+def _of(cell: Program, total: str) -> Set[str]:
     return cell[total].uses
 
 

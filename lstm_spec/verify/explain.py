@@ -1,0 +1,101 @@
+"""From a failed verification to a diagnosis: ask the target the telling questions, and match its answers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.notation import symbol_text
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.contract import MisbehaviourError
+from lstm_spec.targets.layout import Layout
+from lstm_spec.verify.cases import Case, seeded_case
+from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
+from lstm_spec.verify.mispackings import gates_of
+from lstm_spec.verify.search import Finding
+
+
+def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
+    """Return what is probably wrong with a target, the most likely first; nothing where nothing fits.
+
+    subject: the target and its specification; finding: what a check found, on the case that shows it.
+    """
+    deviation = finding.deviation
+    if deviation is None:
+        return ()
+    if not np.isfinite(deviation.got):
+        return (_overflow(finding),)
+    cell, contract = subject.cell, accuracy(str(finding.case.dtype))
+    # The hypotheses are about the equations of one cell, and know nothing of rows that end before the others.
+    if isinstance(cell, Network) or finding.case.lengths is not None:
+        return ()
+    observations = list(_observations(subject, cell, finding.case))
+    if not observations:
+        return ()
+    candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
+    matcher = Matcher(observations, contract)
+    found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
+    found = found or matcher.pairs(candidates, seconds=SECONDS)
+    return tuple(_in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
+
+
+def _overflow(finding: Finding) -> Diagnosis:
+    assert finding.deviation is not None
+    what = f"{finding.deviation.output} is {finding.deviation.got} where the spec is finite"
+    return Diagnosis("overflow", f"{what}: something overflows, an exponential of a large number perhaps", 0.5)
+
+
+def _observations(subject: Subject, cell: Program, counterexample: Case) -> Iterator[Observation]:
+    gradients = bool(counterexample.cotangents)
+    make = partial(seeded_case, cell, str(counterexample.dtype), gradients=gradients)
+    weights = subject.target.weights
+    probes = () if weights is not None else probe_cases(make, cell)
+    for case in (*probes, counterexample):
+        try:
+            yield Observation(case, _returned(subject, case))
+        except MisbehaviourError:
+            continue
+
+
+def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:
+    if case.cotangents:
+        return dict(subject.call_backward(case)[0].values)
+    outputs, _ = subject.call(case)
+    return {"y": outputs.y, **outputs.states}
+
+
+def _lower_precision(
+    subject: Subject, observations: Sequence[Observation], contract: Accuracy
+) -> tuple[Diagnosis, ...]:
+    """Say so where a target is right, but only to the accuracy of a coarser format."""
+    for name in FORMATS[FORMATS.index(contract.format) + 1 :]:
+        coarse = accuracy(name)
+        if all(_agrees(subject, observation, coarse) for observation in observations):
+            sentence = f"it is right to the accuracy of {name}, not of {contract.format}"
+            reason = "something is computed in a lower precision, or a number is slightly off"
+            return (Diagnosis(f"accuracy-of-{name}", f"{sentence}: {reason}", 0.9),)
+    return ()
+
+
+def _agrees(subject: Subject, observation: Observation, contract: Accuracy) -> bool:
+    case = observation.case
+    if case.cotangents:
+        return False
+    outputs, _ = subject.call(case)
+    comparison = subject.compare(case, outputs, contract)
+    return comparison.agrees and comparison.conclusive
+
+
+def _in_layout(diagnosis: Diagnosis, layout: Layout, gates: tuple[str, ...]) -> Diagnosis:
+    """Say a wrong order of gates in terms of the target's own packing."""
+    order = diagnosis.id.removeprefix("gates-")
+    if order == diagnosis.id or sorted(layout.gates) != sorted(gates):
+        return diagnosis
+    read_as = dict(zip(order, gates, strict=True))
+    named = (f"{g}_tilde" if g in "ch" and len(gates) > 1 else g for g in (read_as[s] for s in layout.gates))
+    letters = ", ".join(map(symbol_text, named))
+    return replace(diagnosis, sentence=f"it matches the spec if the gates are packed {letters}")

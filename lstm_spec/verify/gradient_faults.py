@@ -1,0 +1,227 @@
+"""The faults of backward passes that are no wrong formula: of time, of sums, of cotangents, and of what is returned.
+
+Each is a decorator around a correct backward pass, ``backward(params, x, *states, dy, *dstates) -> (dparams, dx,
+*dstates0)``, for any cell.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from lstm_spec.compute.compile import Array, run
+from lstm_spec.spec.names import parse_name
+from lstm_spec.spec.notation import symbol_text
+from lstm_spec.spec.program import Program
+from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap
+
+Params = Mapping[str, Array]
+
+WINDOWS = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32)
+"""The lengths of truncated backpropagation that are tried."""
+
+
+def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
+    """Return the faults of backward passes that a cell leaves room for.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> [f.sentence for f in gradient_faults(lstm())][:2]
+    ['the gradient is truncated after 1 step', 'the gradient is truncated after 2 steps']
+    """
+    windows = (
+        Hypothesis(f"truncated-{k}", "truncation", f"the gradient is truncated after {_steps(k)}", cell, window=k)
+        for k in WINDOWS
+    )
+    groups = (_of_flow, _of_cotangents, _of_sums, _of_results, _of_calls)
+    around = (
+        Hypothesis(name, group.__name__.removeprefix("_of_"), sentence, cell, wraps=(Wrap(backward=wrap),))
+        for group in groups
+        for name, sentence, wrap in group(cell)
+    )
+    return (*windows, *around)
+
+
+def _steps(k: int) -> str:
+    return "1 step" if k == 1 else f"{k} steps"
+
+
+Named = Iterator[tuple[str, str, Callable[[Backward], Backward]]]
+
+
+def _cotangents(cell: Program, change: Callable[..., tuple[Any, ...]]) -> Callable[[Backward], Backward]:
+    """Make a decorator from what happens to (dy, *dstates)."""
+    first = 2 + len(cell.states)
+    return lambda pull: lambda *given: pull(*given[:first], *change(*given[first:]))
+
+
+def _results(change: Callable[..., tuple[Any, ...]]) -> Callable[[Backward], Backward]:
+    """Make a decorator from what happens to (dparams, dx, *dstates0)."""
+    return lambda pull: lambda *given: change(*pull(*given))
+
+
+def _without(values: tuple[Array, ...], k: int) -> tuple[Array, ...]:
+    return (*values[:k], np.zeros_like(values[k]), *values[k + 1 :])
+
+
+def _flowing(cell: Program, change: Callable[[tuple[Array, ...], int, int], tuple[Array, ...]]) -> Any:
+    """Make a decorator from what happens to the adjoints that leave step t of T for the step before."""
+    count = len(cell.states)
+
+    def decorator(pull: Backward) -> Backward:
+        def stepped(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
+            before, dy, arriving = [rest[:count]], rest[count], rest[count + 1 :]
+            for t in range(len(x) - 1):
+                before.append(run(cell, params, x[t : t + 1], *before[-1])[1:])
+            total: Params = {name: np.zeros_like(p) for name, p in params.items()}
+            dx = np.empty_like(x)
+            for t in reversed(range(len(x))):
+                step = slice(t, t + 1)
+                dparams, dx[step], *leaving = pull(params, x[step], *before[t], dy[step], *arriving)
+                total = {name: d + dparams[name] for name, d in total.items()}
+                arriving = change(tuple(leaving), t, len(x))
+            return total, dx, *arriving
+
+        return stepped
+
+    return decorator
+
+
+def _of_flow(cell: Program) -> Named:
+    for k, name in enumerate(cell.states):
+        cut = lambda leaving, t, T, k=k: _without(leaving, k)  # noqa: E731
+        yield f"no-flow-{name}", f"no gradient passes from step to step through {name}", _flowing(cell, cut)
+        kept = lambda leaving, t, T, k=k: _without(leaving, k) if t else leaving  # noqa: E731
+        what = f"no gradient passes between steps through {name}, but to the initial {name}"
+        yield f"no-flow-{name}-between", what, _flowing(cell, kept)
+    for window in WINDOWS:
+        ended = lambda leaving, t, T, w=window: _nothing(leaving) if 0 < t <= T - w else leaving  # noqa: E731
+        what = f"the gradient flows through the last {_steps(window)} only"
+        yield f"last-{window}-only", what, _flowing(cell, ended)
+        blocks = lambda leaving, t, T, w=window: _nothing(leaving) if t and (T - t) % w == 0 else leaving  # noqa: E731
+        if window > 1:
+            what = f"the gradient is truncated every {_steps(window)}, counted from the end"
+            yield f"truncated-{window}-from-end", what, _flowing(cell, blocks)
+
+
+def _nothing(values: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(np.zeros_like(v) for v in values)
+
+
+def _of_cotangents(cell: Program) -> Named:
+    names = ("y", *cell.states)
+    for k, name in enumerate(names):
+        ignored = lambda *d, k=k: _without(d, k)  # noqa: E731
+        what = "of y" if name == "y" else f"of the final {name}"
+        yield f"d{name}-ignored", f"the cotangent {what} is ignored", _cotangents(cell, ignored)
+    for k, name in enumerate(cell.states, 1):
+        twice = lambda *d, k=k: (*d[:k], 2 * d[k], *d[k + 1 :])  # noqa: E731
+        yield f"d{name}-twice", f"the cotangent of the final {name} is counted twice", _cotangents(cell, twice)
+    last = lambda dy, *d: (np.concatenate([0 * dy[:-1], dy[-1:]]), *d)  # noqa: E731
+    yield "dy-last-only", "only the last step of the cotangent of y is read", _cotangents(cell, last)
+    turned = lambda dy, *d: (dy[::-1], *d)  # noqa: E731
+    yield "dy-reversed", "the cotangent of y is read in reversed order of time", _cotangents(cell, turned)
+    summed = lambda dy, *d: (0 * dy + dy.sum(0) / len(dy), *d)  # noqa: E731
+    yield "dy-averaged", "every step reads the mean over time of the cotangent of y", _cotangents(cell, summed)
+
+
+def _of_sums(cell: Program) -> Named:
+    def over(axis: int) -> Callable[[Backward], Backward]:
+        def decorator(pull: Backward) -> Backward:
+            def mean(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
+                dparams, *others = pull(params, x, *rest)
+                return {k: d / x.shape[axis] for k, d in dparams.items()}, *others
+
+            return mean
+
+        return decorator
+
+    yield "mean-over-rows", "the gradients of the parameters are means over the rows, not sums", over(1)
+    yield "mean-over-steps", "the gradients of the parameters are means over the steps, not sums", over(0)
+    for what, kept in (("first", False), ("last", True)):
+        cut = (lambda T: 1) if what == "first" else (lambda T: T - 1)
+        missing = f"the {what} step is missing in the gradients of the parameters"
+        yield f"{what}-step-missing", missing, _part_of_sum(cell, cut, late=not kept)
+        only = f"the gradients of the parameters hold the {what} step only"
+        yield f"{what}-step-only", only, _part_of_sum(cell, cut, late=kept)
+    yield "first-row-only", "the gradients of the parameters hold the first row only", _first_row_only
+
+
+def _part_of_sum(cell: Program, cut: Callable[[int], int], *, late: bool) -> Callable[[Backward], Backward]:
+    """Keep in the gradients of the parameters only what comes from before the cut, or from after it."""
+    count = len(cell.states)
+
+    def decorator(pull: Backward) -> Backward:
+        def part(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
+            states, dy, dstates = rest[:count], rest[count], rest[count + 1 :]
+            k = cut(len(x))
+            if not 0 < k < len(x):
+                dparams, *others = pull(params, x, *rest)
+                return (dparams if (k == 0) == late else {n: 0 * d for n, d in dparams.items()}), *others
+            between = run(cell, params, x[:k], *states)[1:]
+            after, dx_after, *arriving = pull(params, x[k:], *between, dy[k:], *dstates)
+            before, dx_before, *first = pull(params, x[:k], *states, dy[:k], *arriving)
+            return (after if late else before), np.concatenate([dx_before, dx_after]), *first
+
+        return part
+
+    return decorator
+
+
+def _first_row_only(pull: Backward) -> Backward:
+    def first(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
+        _, *others = pull(params, x, *rest)
+        row = (v[:, :1] if v.ndim == 3 else v[:1] for v in (x, *rest))
+        return pull(params, *row)[0], *others
+
+    return first
+
+
+def _of_results(cell: Program) -> Named:
+    names = cell.states
+    for k, name in enumerate(names):
+        lost = lambda dp, dx, *d, k=k: (dp, dx, *_without(d, k))  # noqa: E731
+        yield f"d{name}0-zero", f"the gradient of the initial {name} is zero", _results(lost)
+    if len(names) > 1 and cell.recurrence[0][0].shape == cell.recurrence[1][0].shape:
+        what = f"the gradients of the initial {names[0]} and {names[1]} are returned in each other's place"
+        yield "dstates-swapped", what, _results(lambda dp, dx, a, b, *d: (dp, dx, b, a, *d))
+    yield "dx-reversed", "the gradient of x is in reversed order of time", _results(lambda p, dx, *d: (p, dx[::-1], *d))
+    yield "dx-zero", "the gradient of x is zero", _results(lambda dp, dx, *d: (dp, 0 * dx, *d))
+    shifted = lambda dp, dx, *d: (dp, np.concatenate([0 * dx[:1], dx[:-1]]), *d)  # noqa: E731
+    yield "dx-late", "the gradient of x is late by a step", _results(shifted)
+    first_zero = lambda dp, dx, *d: (dp, np.concatenate([0 * dx[:1], dx[1:]]), *d)  # noqa: E731
+    yield "dx-first-step-zero", "the gradient of x is zero at the first step", _results(first_zero)
+    negative = lambda dp, dx, *d: ({k: -v for k, v in dp.items()}, -dx, *(-v for v in d))  # noqa: E731
+    yield "negative", "all gradients have the wrong sign", _results(negative)
+    clipped = lambda dp, dx, *d: ({k: np.clip(v, -1, 1) for k, v in dp.items()}, dx, *d)  # noqa: E731
+    yield "clipped", "the gradients of the parameters are clipped to ±1", _results(clipped)
+    yield from _of_parameters(cell)
+
+
+def _of_parameters(cell: Program) -> Named:
+    shapes = {p.name: p.shape for p in cell.parameters}
+    for name in shapes:
+        zero = lambda dp, dx, *d, n=name: ({**dp, n: 0 * dp[n]}, dx, *d)  # noqa: E731
+        yield f"d{name}-zero", f"the gradient of {symbol_text(name)} is zero", _results(zero)
+    for name, other in permutations(shapes, 2):
+        if shapes[name] == shapes[other] and parse_name(name).base == parse_name(other).base:
+            copied = lambda dp, dx, *d, n=name, o=other: ({**dp, n: dp[o].copy()}, dx, *d)  # noqa: E731
+            what = f"the gradient of {symbol_text(name)} is that of {symbol_text(other)}"
+            yield f"d{name}-is-d{other}", what, _results(copied)
+
+
+def _of_calls(cell: Program) -> Named:
+    yield "accumulated", "the gradients of the parameters are added to those of the call before", _accumulating
+
+
+def _accumulating(pull: Backward) -> Backward:
+    kept: dict[tuple[Any, ...], Params] = {}
+
+    def adding(params: Params, *rest: Any) -> tuple[Any, ...]:
+        dparams, *others = pull(params, *rest)
+        key = tuple((name, p.shape) for name, p in params.items())
+        before = kept.get(key, {})
+        kept[key] = {name: d + before.get(name, 0) for name, d in dparams.items()}
+        return {name: d.copy() for name, d in kept[key].items()}, *others
+
+    return adding

@@ -1,0 +1,212 @@
+"""A hypothesis: what an implementation may do in place of the specification, as something that can be run.
+
+It is a set of equations with mistakes in them, and whatever is done around them to the arguments and the results. Two
+hypotheses make a third one, in which both are true, unless they rewrite the same equation. The same hypotheses are
+planted to test the checks, and matched against a target to say what is wrong with it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from typing import Any
+
+from sympy import MatrixSymbol
+
+from lstm_spec.calculus.adjoint import backward
+from lstm_spec.compute.compile import Array, run
+from lstm_spec.compute.gradients import gradients
+from lstm_spec.spec.names import parse_name
+from lstm_spec.spec.notation import symbol_text
+from lstm_spec.spec.operators import apply
+from lstm_spec.spec.program import Equation, Program
+from lstm_spec.verify.mutants import Mutant, backward_mutants, mutants
+from lstm_spec.verify.rewrites import MISTAKEN_FOR, activation_of, places
+
+Forward = Callable[..., tuple[Array, ...]]
+"""forward(params, x, *states) -> (y, *states)"""
+
+Backward = Callable[..., tuple[Any, ...]]
+"""backward(params, x, *states, dy, *dstates) -> (dparams, dx, *dstates0)"""
+
+Rewritten = tuple[tuple[str, Any], ...]
+"""Equations by name with the right side that they have in place of the specification's."""
+
+
+@dataclass(frozen=True)
+class Wrap:
+    """What is done around a forward pass, around a backward pass, or both."""
+
+    forward: Callable[[Forward], Forward] | None = None
+    backward: Callable[[Backward], Backward] | None = None
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What an implementation may do in place of the specification.
+
+    id: its stable name; kind: what sort of mistake; sentence: the diagnosis, if it is true; cell: the specification;
+    equations, formulas: the equations of the cell, and of its backward pass, that are wrong; wraps: what is done around
+    them, the innermost first; window: of truncated backpropagation.
+    """
+
+    id: str
+    kind: str
+    sentence: str
+    cell: Program
+    equations: Rewritten = ()
+    formulas: Rewritten = ()
+    wraps: tuple[Wrap, ...] = ()
+    window: int | None = None
+
+    @property
+    def in_gradients_only(self) -> bool:
+        """Whether the forward pass is that of the specification."""
+        return not self.equations and all(wrap.forward is None for wrap in self.wraps)
+
+    @cached_property
+    def program(self) -> Program:
+        """The cell with its mistakes."""
+        return reduce(lambda p, e: p.with_equation(*e), self.equations, self.cell)
+
+    @cached_property
+    def backward_program(self) -> Program:
+        """The backward pass with its mistakes: that of the cell as it is computed."""
+        return reduce(lambda p, e: p.with_equation(*e), self.formulas, backward(self.program))
+
+    @property
+    def forward(self) -> Forward:
+        """The forward pass as the hypothesis has it."""
+        inner: Forward = lambda params, x, *states: run(self.program, params, x, *states)  # noqa: E731
+        return reduce(lambda f, wrap: wrap.forward(f) if wrap.forward else f, self.wraps, inner)
+
+    @property
+    def backward(self) -> Backward:
+        """The backward pass as the hypothesis has it."""
+        return reduce(lambda b, wrap: wrap.backward(b) if wrap.backward else b, self.wraps, self._pull)
+
+    def _pull(self, params: Mapping[str, Array], x: Array, *rest: Array) -> tuple[Any, ...]:
+        count = len(self.cell.states)
+        states, dy, dstates = rest[:count], rest[count], rest[count + 1 :]
+        found = gradients(
+            self.program, params, x, states, dy, dstates, formulas=self.backward_program, window=self.window
+        )
+        return {name: found[name] for name in params}, found["x"], *(found[f"{name}0"] for name in self.cell.states)
+
+    def joined(self, other: "Hypothesis") -> "Hypothesis | None":
+        """Return the hypothesis that both are true, or None where they rewrite the same equation."""
+        own = {name for name, _ in (*self.equations, *self.formulas)}
+        if own & {name for name, _ in (*other.equations, *other.formulas)} or (self.window and other.window):
+            return None
+        return replace(
+            self,
+            id=f"{self.id}+{other.id}",
+            kind="pair",
+            sentence=f"{self.sentence}; and {other.sentence}",
+            equations=self.equations + other.equations,
+            formulas=self.formulas + other.formulas,
+            wraps=self.wraps + other.wraps,
+            window=self.window or other.window,
+        )
+
+
+def of_mutant(mutant: Mutant, cell: Program) -> Hypothesis:
+    """Return a mutant of a cell, or of its backward pass, as a hypothesis."""
+    wrong = ((mutant.equation, mutant.program[mutant.equation].expression),)
+    if mutant.is_backward:
+        return Hypothesis(mutant.id, mutant.kind, mutant.sentence, cell, formulas=wrong)
+    return Hypothesis(mutant.id, mutant.kind, mutant.sentence, cell, equations=wrong)
+
+
+def equation_hypotheses(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
+    """Return the mutants of a cell as hypotheses, or with ``gradients`` those of its backward pass."""
+    found = backward_mutants(cell) if gradients else mutants(cell)
+    return (*alike(cell, found), *(of_mutant(m, cell) for m in found))
+
+
+def alike(cell: Program, found: Iterable[Mutant]) -> tuple[Hypothesis, ...]:
+    """Return the hypotheses that one mistake was made in the equations of several gates.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> alike(lstm(), backward_mutants(lstm()))[0].sentence
+    "the factor o is missing in δa_o = δo∘o∘(1 − o); and so for f and i"
+    """
+    groups: dict[Any, list[Mutant]] = {}
+    for mutant in found:
+        gate = parse_name(mutant.equation).subscript
+        if gate:
+            groups.setdefault((mutant.kind, *_gateless(mutant, gate)), []).append(mutant)
+    return tuple(_together(group, cell) for group in groups.values() if len(group) > 1)
+
+
+def _gateless(mutant: Mutant, gate: str) -> tuple[str, Any]:
+    """Return a wrong equation with the gate taken out of its symbols, which makes those of several gates one."""
+    equation = mutant.program[mutant.equation]
+    names = {s: _without_gate(s.name, gate) for s in equation.expression.atoms(MatrixSymbol)}
+    renamed = equation.expression.xreplace({s: MatrixSymbol(name, *s.shape) for s, name in names.items()})
+    return _without_gate(equation.name, gate), renamed
+
+
+def _without_gate(name: str, gate: str) -> str:
+    parts = parse_name(name)
+    adjoint = "d" * parts.adjoint
+    if parts.subscript == gate:
+        return f"{adjoint}{parts.base}_gate"
+    return f"{adjoint}gate" if parts.base == gate and parts.time == 0 else name
+
+
+def _together(group: list[Mutant], cell: Program) -> Hypothesis:
+    first, *others = group
+    gates = [parse_name(m.equation).subscript for m in others]
+    hypothesis = of_mutant(first, cell)
+    for mutant in others:
+        hypothesis = hypothesis.joined(of_mutant(mutant, cell)) or hypothesis
+    sentence = f"{first.sentence}; and so for {listed(_letter(cell, g) for g in gates)}"
+    return replace(hypothesis, id=f"{first.id}-alike", kind=first.kind, sentence=sentence)
+
+
+def _letter(cell: Program, gate: str) -> str:
+    return f"{gate}_tilde" if f"{gate}_tilde" in cell.symbols else gate
+
+
+def everywhere(cell: Program) -> tuple[Hypothesis, ...]:
+    """Return the hypotheses that one activation stands for another in all equations that apply it.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> next(h.sentence for h in everywhere(lstm()) if "hard_sigmoid" in h.id)
+    'hard_sigmoid stands where the spec has sigmoid, in f, i and o'
+    """
+    uses: dict[str, list[Equation]] = {}
+    for equation in cell:
+        for name in dict.fromkeys(activation_of(part) for part, _ in places(equation.expression)):
+            if name in MISTAKEN_FOR:
+                uses.setdefault(str(name), []).append(equation)
+    return tuple(
+        Hypothesis(
+            f"all.{name}-{other}",
+            "activation",
+            f"{other} stands where the spec has {name}, in {listed(e.name for e in equations)}",
+            cell,
+            equations=tuple((e.name, _with_activation(e, name, other)) for e in equations),
+        )
+        for name, equations in uses.items()
+        if len(equations) > 1
+        for other in MISTAKEN_FOR[name]
+    )
+
+
+def _with_activation(equation: Equation, name: str, other: str) -> Any:
+    expression = equation.expression
+    while found := next(((p, put) for p, put in places(expression) if activation_of(p) == name), None):
+        part, put = found
+        expression = put(apply(other, *part.arguments))
+    return expression
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return symbols as a list in words.
+
+    >>> listed(["f", "i", "c_tilde"])
+    'f, i and c̃'
+    """
+    *others, last = map(symbol_text, names)
+    return f"{', '.join(others)} and {last}" if others else last
