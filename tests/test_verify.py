@@ -296,7 +296,7 @@ def test_assert_conforms_says_what_is_wrong():
         (faulty.input_changed, "float64", 3),
         (faulty.rows_mixed, "float64", 0),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_units_and_rows_that_do_not_matter_are_left_out(fault, dtype, seed):
     """Seeds with which Hypothesis alone leaves four units, or a row between two that are mixed."""
