@@ -19,18 +19,24 @@ class Activation:
 
     ``value(s, out, one)`` and ``slope(y, out, one)`` return the calls that write y, and ∂y/∂s, into ``out``;
     ``s`` and ``out`` may be the same. ``one`` is a 0-d array: as an operand it costs half of what a number does.
+    ``divisor`` returns those that write 1/y, where that is less work: x∘y is then x divided by it.
     """
 
     value: Callable[[Operand, Operand, Array], list[Call]]
     slope: Callable[[Array, Array, Array], list[Call]]
     sign: int = 1
+    divisor: Callable[[Operand, Operand, Array], list[Call]] | None = None
 
 
 # σ is 1/(1 + exp(-a)) and nothing else: ½tanh(a/2)+½ has no correct digit left at a = -40. Weights packed with
 # sign -1 make the product deliver -a, so that the negation costs nothing. exp may overflow to inf, which is the
 # right limit: y = 0 where the exact value is below the smallest normal number.
 def _sigmoid(s: Operand, out: Operand, one: Array) -> list[Call]:
-    return [(np.exp, (s, out)), (np.add, (out, one, out)), (np.reciprocal, (out, out))]
+    return [*_sigmoid_divisor(s, out, one), (np.reciprocal, (out, out))]
+
+
+def _sigmoid_divisor(s: Operand, out: Operand, one: Array) -> list[Call]:
+    return [(np.exp, (s, out)), (np.add, (out, one, out))]
 
 
 def _sigmoid_slope(y: Array, out: Array, one: Array) -> list[Call]:
@@ -104,7 +110,7 @@ def _softplus_slope(y: Array, out: Array, one: Array) -> list[Call]:
 
 
 ACTIVATIONS = {
-    "sigmoid": Activation(_sigmoid, _sigmoid_slope, sign=-1),
+    "sigmoid": Activation(_sigmoid, _sigmoid_slope, sign=-1, divisor=_sigmoid_divisor),
     "tanh": Activation(_tanh, _tanh_slope),
     "hard_sigmoid": _ramp(1 / 6),
     "hard_sigmoid_onnx": _ramp(0.2),

@@ -44,8 +44,9 @@ class Forward:
         self.peepholes = {gate: np.empty((m, 1), dtype) for gate in options.peepholes}
         self.z = np.empty((T + 1, n + q + 1, B), dtype)
         self.z[:, -1] = 1
-        self.rows = np.empty((kept, len(GATES), m, B), dtype)
-        self.c = np.empty((T + 1 if keep else 1, m, B), dtype)
+        values = np.empty((T + 1 if keep else 1, len(GATES) + 1, m, B), dtype)
+        self.rows, self.c = values[:kept, :-1], values[:, -1]
+        self._blended, self._products = values[:kept, -2:], np.empty((2, m, B), dtype)
         self.squashed = np.empty((kept, m, B), dtype)
         self.W_p = np.empty((q, m), dtype)
         self.h_tilde = np.empty((kept if options.projection else 0, m, B), dtype)
@@ -65,6 +66,9 @@ class Forward:
         hidden[0] = h0.T
         self.c[0] = c0.T
         run(self._calls)
+        if self.keep and self.options.divisible:
+            gates = self.rows[:, :3]
+            np.reciprocal(gates, gates)
         return batch_major(hidden[1:]), batch_major(hidden[T]), batch_major(self.c[-1])
 
     def gate(self, name: str) -> Array:
@@ -81,31 +85,38 @@ class Forward:
         c_prev, c = (list(self.c[:-1]), list(self.c[1:])) if self.keep else (self.c[0], self.c[0])
         squashed = self._each(self.squashed)
         late = "o" in options.peepholes
+        divided = options.divisible
+        times = np.divide if divided else np.multiply
 
         yield np.dot, (self.weights, list(self.z[:-1]), a)
         yield from self._peep("f", c_prev, f)
         yield from self._peep("i", c_prev, i)
         for activation, rows in options.runs(options.gates[1:] if late else options.gates):
             s = self._each(self.rows[:, rows])
-            yield from activation.value(s, s, one)
+            yield from (activation.divisor if divided and activation.divisor else activation.value)(s, s, one)
         if options.coupled == "f=1-i":
             yield np.subtract, (one, i, f)
         if options.coupled == "i=1-f":
             yield np.subtract, (one, f, i)
-        yield np.multiply, (i, c_tilde, spare)
-        yield np.multiply, (f, c_prev, c)
-        yield np.add, (c, spare, c)
+        if options.coupled:
+            yield np.multiply, (c_tilde, i, spare)
+            yield np.multiply, (c_prev, f, c)
+            yield np.add, (c, spare, c)
+        else:
+            yield times, (self._each(self._blended), self._each(self.rows[:, 1:3]), self._products)
+            yield np.add, (*self._products, c)
         yield from self._peep("o", c, o)
         if late:
-            yield from options.activation("o").value(o, o, one)
+            activation = options.activation("o")
+            yield from (activation.divisor if divided and activation.divisor else activation.value)(o, o, one)
         yield from _squash(options.activation("h"), c, squashed, one)
         h = list(self.z[1:, self.packing.h])
         if options.projection:
             h_tilde = self._each(self.h_tilde)
-            yield np.multiply, (o, squashed, h_tilde)
+            yield times, (squashed, o, h_tilde)
             yield np.dot, (self.W_p, h_tilde, h)
         else:
-            yield np.multiply, (o, squashed, h)
+            yield times, (squashed, o, h)
 
     def _each(self, buffer: Array) -> Operand:
         return list(buffer) if self.keep else buffer[0]

@@ -13,9 +13,10 @@ from lstm_spec.compute.layer_activations import ACTIVATIONS, Activation
 
 Array = npt.NDArray[Any]
 
-# Rows of the packed matrix. o leads because its adjoint comes from δh, those of the others from δc; o, f and i
-# are neighbours so that one call serves their common activation.
-GATES = ("o", "f", "i", "c")
+# Rows of the packed matrix. o leads because its adjoint comes from δh, those of the others from δc; o, i and f
+# are neighbours so that one call serves their common activation, and c̃ is last so that c can stand behind it:
+# one call then serves i∘c̃ and f∘c'.
+GATES = ("o", "i", "f", "c")
 COUPLED_GATE = {None: None, "f=1-i": "f", "i=1-f": "i"}
 DEFAULT_ACTIVATIONS = {"f": "sigmoid", "i": "sigmoid", "c": "tanh", "o": "sigmoid", "h": "tanh"}
 
@@ -59,6 +60,11 @@ class Options:
     def activation(self, key: str) -> Activation:
         """The activation of a gate, or of the output squash under the key "h"."""
         return ACTIVATIONS[self.activations.get(key, DEFAULT_ACTIVATIONS[key])]
+
+    @property
+    def divisible(self) -> bool:
+        """Whether every gate, and not the candidate, has its inverse for less than its value."""
+        return self.coupled is None and all((self.activation(g).divisor is None) == (g == "c") for g in GATES)
 
     def shapes(self, n: int, m: int, q: int | None = None) -> dict[str, tuple[int, ...]]:
         """The parameters by name, with their shapes, for input size n, hidden size m and size q of h, by default m."""
