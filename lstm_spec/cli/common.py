@@ -1,0 +1,103 @@
+"""What the commands share: options, errors as sentences, files, and progress."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def sentences(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a user can mend into one sentence on stderr and exit status 2."""
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except ValueError as error:
+            if not type(error).__module__.startswith("lstm_spec."):
+                raise
+            click.echo(f"lstm-spec: {error}", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("lstm-spec: interrupted", err=True)
+            sys.exit(130)
+
+    return guarded
+
+
+def cell_named(name: str) -> Any:
+    """Return the cell that a user names; a file of theirs may print."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.targets.cells import find_cell
+
+    with aside():
+        return find_cell(name)
+
+
+def with_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options -n, -m and -q."""
+    for name, meaning in (("q", "projection size"), ("m", "hidden size"), ("n", "input size")):
+        function = click.option(f"-{name}", type=click.IntRange(min=1), help=meaning.capitalize() + ".")(function)
+    return function
+
+
+def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Read an option that takes several names, with commas between them."""
+    return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def write_json(value: Mapping[str, Any], place: str | None) -> None:
+    """Write a value as JSON, to stdout for "-"; nothing where no place is given."""
+    if place is not None:
+        write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", place)
+
+
+def check_place(place: str | None) -> None:
+    """Refuse a place where nothing can be written before a long run rather than after it."""
+    if place is not None and not Path(place).absolute().parent.is_dir():
+        click.echo(f"lstm-spec: cannot write {place}: there is no folder {Path(place).parent}", err=True)
+        sys.exit(2)
+
+
+def write_text(text: str, place: str | None) -> None:
+    """Write a text to a file, or to stdout for "-" and where no place is given."""
+    if place is None or place == "-":
+        with writing("the output"):
+            click.echo(text, nl=False)
+        return
+    with writing(place):
+        Path(place).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(place: str) -> Iterator[None]:
+    """Turn a full disk or a place that cannot be written into one sentence and exit status 2."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Nobody reads any more, which click knows how to end.
+        raise
+    except OSError as error:
+        click.echo(f"lstm-spec: cannot write {place}: {error.strerror}", err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int | None, str], None] | None]:
+    """Show a bar on stderr while something long runs, where somebody can see it."""
+    # There is none where a caller has closed it.
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)

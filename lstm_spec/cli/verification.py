@@ -1,0 +1,68 @@
+"""The commands about somebody's LSTM."""
+
+import sys
+
+import click
+
+from lstm_spec.cli.common import check_place, listed, progress_bar, sentences, write_json, writing
+
+
+@click.command()
+@click.argument("target")
+@click.option("--spec", help="The cell to hold it against, a name or file.py:cell; by default what it claims, or lstm.")
+@click.option("--layout", help="How it holds parameters and states: a name such as pytorch, or FILE.toml.")
+@click.option("--dtype", callback=listed, help="Formats to check, such as float64,float32; by default its own.")
+@click.option("--profile", default="standard", show_default=True, help="quick, standard or deep.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
+@click.option("--checks", callback=listed, help="Only these checks, by id.")
+@click.option("--skip", callback=listed, help="All checks but these.")
+@click.option("--require", callback=listed, help="What it must claim, such as gradients.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
+@sentences
+def verify(
+    target: str,
+    spec: str | None,
+    layout: str | None,
+    dtype: tuple[str, ...] | None,
+    profile: str,
+    seed: int,
+    checks: tuple[str, ...] | None,
+    skip: tuple[str, ...] | None,
+    require: tuple[str, ...] | None,
+    json_file: str | None,
+) -> None:
+    """Hold TARGET against the specification.
+
+    TARGET is a built-in name (numpy, torch, torch-gru, torch-stack, …), package.module:attribute, or
+    path/to/file.py:attribute: a function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method.
+
+    Exit status: 0 verified, 1 a discrepancy, 2 the target could not be used, 3 inconclusive, 130 interrupted.
+
+    \b
+    Example:
+      lstm-spec verify my_lstm.py:forward --dtype float32
+    """
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.console import print_report, terminal
+    from lstm_spec.verify.run import verify as run
+
+    check_place(json_file)
+    # Whatever a target prints must not get between the lines of the report.
+    with progress_bar() as progress, aside():
+        report = run(
+            target,
+            spec=spec,
+            layout=layout,
+            dtypes=dtype,
+            profile=profile,
+            seed=seed,
+            checks=checks,
+            skip=skip or (),
+            require=require or (),
+            progress=progress,
+        )
+    if json_file != "-":
+        with writing("the output"):
+            print_report(report, terminal())
+    write_json(report.to_dict(), json_file)
+    sys.exit(report.exit_status)
