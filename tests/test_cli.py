@@ -103,7 +103,7 @@ def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder)
     told = re.search(r"288 cases, seed 0; (\d+) of them inconclusive; gradients not claimed", shown)
     assert told
     assert re.search(r"check +status +cases +inconclusive +error/allowed", shown)
-    column = re.findall(r"^\w+ +VERIFIED +\d+ +(\d+) +[\d.]+ *$", shown, re.MULTILINE)
+    column = re.findall(r"^[\w ]+? +VERIFIED +\d+ +(\d+) +[\d.]+ *$", shown, re.MULTILINE)
     assert sum(map(int, column)) == int(told[1])
 
 
