@@ -15,7 +15,7 @@ def ids(target, spec=None):
 
 
 def test_a_cell_is_asked_the_laws_that_hold_for_it():
-    assert {"law_sign_flip", "law_unit_order", "law_contraction", "gradient_x_and_weights"} <= set(ids("numpy"))
+    assert {"law_sign_flip", "law_unit_order", "law_contraction", "law_gradient_x_and_weights"} <= set(ids("numpy"))
     assert "law_convex_state" in ids("spec", "gru")
     assert not {"law_contraction", "law_carries"} & set(ids("spec", "gru"))
     assert "law_stabiliser" in ids("spec", "slstm")
@@ -65,7 +65,7 @@ class WrongGradient:
         return ({**dparams, "W_i": dparams["W_i"] * 1.01}, dx, *dstates)
 
 
-@pytest.mark.parametrize("law", ["gradient_x_and_weights", "gradient_constant_x"])
+@pytest.mark.parametrize("law", ["law_gradient_x_and_weights", "law_gradient_constant_x"])
 def test_a_wrong_gradient_is_found_without_the_right_one(law):
     assert ls.verify(WrongGradient(), profile="quick", checks=[law]).verdict == "discrepancy"
 

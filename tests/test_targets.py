@@ -211,6 +211,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(FILE)
     (tmp_path / "helper.py").write_text("from tests.faulty import correct\n")
     monkeypatch.chdir(tmp_path)
+    # Another test's file of that name may have been imported in this process.
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     return tmp_path
 
 

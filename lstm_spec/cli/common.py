@@ -1,9 +1,10 @@
 """What the commands share: options, errors as sentences, files, and progress."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,15 @@ def writing(place: str) -> Iterator[None]:
     """Turn a full disk or a place that cannot be written into one sentence and exit status 2."""
     try:
         yield
+        sys.stdout.flush()
     except BrokenPipeError:
         # Nobody reads any more, which click knows how to end.
         raise
     except OSError as error:
         click.echo(f"lstm-spec: cannot write {place}: {error.strerror}", err=True)
+        # What could not be written would be tried again, and complained of, when the interpreter ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
 
 

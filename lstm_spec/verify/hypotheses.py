@@ -128,7 +128,7 @@ def alike(cell: Program, found: Iterable[Mutant]) -> tuple[Hypothesis, ...]:
 
     >>> from lstm_spec.spec.cells import lstm
     >>> alike(lstm(), backward_mutants(lstm()))[0].sentence
-    "the factor o is missing in δa_o = δo∘o∘(1 − o); and so for f and i"
+    'δa_o uses δy where the spec has δo, in δa_o = δo∘o∘(1 − o); and so for f and i'
     """
     groups: dict[Any, list[Mutant]] = {}
     for mutant in found:
