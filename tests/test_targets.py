@@ -1,6 +1,7 @@
 """What a target may return, what it may say of itself, and what is said where it may not."""
 
 import json
+import sys
 import textwrap
 
 import numpy as np
