@@ -246,12 +246,21 @@ class _Lstm:
         if limit in options.clip:
             new = self.limited(new, limit)
         if name in options.zoneout:
+            if limit in options.clip:
+                yield Equation(vector(f"{name}_limited", state.shape[0]), new)
+                new = vector(f"{name}_limited", state.shape[0])
             share = self.scalar(f"d_{name}")
             new = add(scale(share, previous), scale(1 - share, new))
         yield Equation(state, new)
 
+    def fresh(self, name: str) -> str:
+        """Return the name of a new state before zoneout keeps a share of the previous one: what the output sees."""
+        if name not in self.options.zoneout:
+            return name
+        return f"{name}_limited" if name in self.options.clip else f"{name}_new"
+
     def output(self) -> Iterator[Equation]:
-        seen: Any = vector("c", self.m)
+        seen: Any = vector(self.fresh("c"), self.m)
         if self.options.layer_norm == "joint":
             equations, normal = normalised(seen, "c", self.scalar("eps"))
             yield from equations
