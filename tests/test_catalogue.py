@@ -280,6 +280,6 @@ def test_an_activation_that_is_left_out_is_not_written():
 
 def test_the_output_of_zoneout_sees_the_memory_before_it_is_kept():
     """Krueger et al. 2017: h takes tanh of f∘c' + i∘c̃, not of the blend that the next step starts from."""
-    assert str(cell("zoneout")["h_new"]) == "h_new = o∘tanh(c_new)"
+    assert str(ls.cell("zoneout")["h_new"]) == "h_new = o∘tanh(c_new)"
     assert str(lstm(zoneout={"c": 0.1}, clip={"c": 3.0})["h"]) == "h = o∘tanh(c_limited)"
     assert str(lstm(zoneout={"h": 0.1})["h_new"]) == "h_new = o∘tanh(c)"
