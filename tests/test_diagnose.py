@@ -54,6 +54,57 @@ def test_overflow_and_lower_precision_are_named():
     assert found.id == "accuracy-of-float32"
 
 
+class Stateful:
+    """Goes on from the states of the call before, as long as the sizes stay what they were."""
+
+    def __init__(self):
+        self.states = None
+
+    def forward(self, params, x, h0, c0):
+        if self.states is None or self.states[0].shape != h0.shape:
+            self.states = h0, c0
+        y, *self.states = faulty.correct(params, x, *self.states)
+        return y, *self.states
+
+
+def by_chance(params, x, h0, c0):
+    y, h, c = faulty.correct(params, x, h0, c0)
+    return y + 1e-9 * np.random.randn(*y.shape), h, c
+
+
+@pytest.mark.parametrize("target", [Stateful(), by_chance])
+def test_what_differs_from_call_to_call_is_said_to(target):
+    (found,) = quick(target).diagnosis
+    assert found.id == "depends-on-calls"
+
+
+def test_a_result_that_the_next_call_writes_over_is_found():
+    class Buffered:
+        def __init__(self):
+            self.y = None
+
+        def forward(self, params, x, h0, c0):
+            y, h, c = faulty.correct(params, x, h0, c0)
+            if self.y is None or self.y.shape != y.shape:
+                self.y = np.empty_like(y)
+            self.y[...] = y
+            return self.y, h, c
+
+    report = quick(Buffered())
+    (failed,) = (c for c in report.checks if c.status == "discrepancy")
+    assert failed.id == "repeat"
+    assert "an array that its next call wrote over" in failed.message
+
+
+def test_what_is_not_finite_without_a_large_number_is_no_overflow():
+    def infinite(params, x, h0, c0):
+        y, h, c = faulty.correct(params, x, h0, c0)
+        return y, h, c + np.inf
+
+    (found,) = quick(infinite).diagnosis
+    assert (found.id, found.sentence) == ("not-finite", "c is inf where the spec is finite")
+
+
 def test_what_is_right_has_no_diagnosis():
     report = quick("numpy", checks=["step"])
     assert report.diagnosis == ()

@@ -63,6 +63,9 @@ def check_place(place: str | None) -> None:
     if place is not None and not Path(place).absolute().parent.is_dir():
         click.echo(f"lstm-spec: cannot write {place}: there is no folder {Path(place).parent}", err=True)
         sys.exit(2)
+    if place is not None and Path(place).is_dir():
+        click.echo(f"lstm-spec: cannot write {place}: it is a folder", err=True)
+        sys.exit(2)
 
 
 def write_text(text: str, place: str | None) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lstm_spec.verify.cases import Array, Case
+from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult, Report
 
@@ -53,7 +54,7 @@ def diagnosis_lines(report: Report) -> list[str]:
     if report.diagnosis:
         first, *others = (d.sentence for d in report.diagnosis)
         return [f"Probably: {first}", *(f"  or, which gives the same numbers: {other}" for other in others)]
-    deviates = report.finding is not None and report.finding.deviation is not None
+    deviates = any(c.finding and c.finding.deviation and c.id in EXPLAINED for c in report.checks)
     return ["No fault of the catalogue, nor a pair of them, gives these numbers."] if deviates else []
 
 

@@ -9,7 +9,8 @@ said in one sentence; it is a finding about the target, not an error of the veri
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +85,8 @@ class Call:
     """The arguments of one call as the target received them, to see at any time whether it has changed them.
 
     names, before, given: of every array its name, a copy, and itself; params, held: the dict of parameters that the
-    target was given, and a copy of that dict; arrays: whose arrays they are.
+    target was given, and a copy of that dict; arrays: whose arrays they are; returned: of every result that is an array
+    itself and a copy.
     """
 
     names: tuple[str, ...]
@@ -93,14 +95,23 @@ class Call:
     params: Mapping[str, Any]
     held: Mapping[str, Any]
     arrays: str
+    returned: tuple[tuple[Any, Array], ...] = ()
+
+    def overwritten(self) -> bool:
+        """Tell whether the target has written over a result of this call by now."""
+        return any(before.tobytes() != _bytes(result, self.arrays) for result, before in self.returned)
 
     def changed(self) -> str | None:
         """Return the name of the first argument that the target has changed in place by now, or None."""
         for name, before, given in zip(self.names, self.before, self.given, strict=True):
-            if before.tobytes() != np.ascontiguousarray(to_numpy(given, self.arrays)).tobytes():
+            if before.tobytes() != _bytes(given, self.arrays):
                 return name
         same = self.params.keys() == self.held.keys() and all(self.params[k] is v for k, v in self.held.items())
         return None if same else "params"
+
+
+def _bytes(value: Any, arrays: str) -> bytes:
+    return np.ascontiguousarray(to_numpy(value, arrays)).tobytes()
 
 
 def call_forward(
@@ -185,7 +196,15 @@ def _called(target: Target, method: str, arguments: _Arguments) -> tuple[Call, A
     held, lengths = dict(params), arguments.lengths
     keywords = {} if lengths is None else {"lengths": from_numpy(lengths.copy(), target.arrays)}
     returned = _call(target, method, params, *given[k:], **keywords)
-    return Call(tuple(name for name, _ in named), before, given, params, held, target.arrays), returned
+    results = tuple(_copied(returned, target.arrays))
+    return Call(tuple(name for name, _ in named), before, given, params, held, target.arrays, results), returned
+
+
+def _copied(returned: Any, arrays: str) -> Iterator[tuple[Any, Array]]:
+    """Yield the results that are arrays, each with a copy; what else comes is for those who read them to refuse."""
+    for value in returned if isinstance(returned, tuple | list) else ():
+        with suppress(Exception):
+            yield value, np.array(to_numpy(value, arrays), order="C")
 
 
 def _call(target: Target, method: str, *arguments: Any, **keywords: Any) -> Any:

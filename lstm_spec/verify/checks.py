@@ -181,8 +181,12 @@ def _inputs(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
 
 
 def _repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
-    """Ask the same again, with another question in between."""
-    subject.call(case)
+    """Ask the same again, with other questions in between, one of them of the same size."""
+    _, call = subject.call(case)
+    subject.call(replace(case, x=case.x + 1))
+    if call.overwritten():
+        what = "forward returned an array that its next call wrote over; expected a new one for every call"
+        return Outcome(finding=Finding(what, case))
     subject.call(_another(case))
     return _against_spec(subject, case, contract, "called again with the same arguments, ")[0]
 

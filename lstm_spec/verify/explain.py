@@ -18,6 +18,9 @@ from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, 
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.search import Finding
 
+LARGE = 8.0
+"""A number above which an exponential of a few of them added up may overflow."""
+
 
 def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     """Return what is probably wrong with a target, the most likely first; nothing where nothing fits.
@@ -27,6 +30,8 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     deviation = finding.deviation
     if deviation is None:
         return ()
+    if _is_fickle(subject, finding.case):
+        return (FICKLE,)
     if not np.isfinite(deviation.got):
         return (_overflow(finding),)
     cell, contract = subject.cell, accuracy(str(finding.case.dtype))
@@ -43,10 +48,31 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     return tuple(_in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
 
 
+FICKLE = Diagnosis(
+    "depends-on-calls",
+    "the same call gives other numbers when it is made again: something is kept between calls, or left to chance",
+    1.0,
+)
+
+
+def _is_fickle(subject: Subject, case: Case) -> bool:
+    """Tell whether a target that failed on a case answers otherwise now, or otherwise every time."""
+    try:
+        first, second = _returned(subject, case), _returned(subject, case)
+    except MisbehaviourError:
+        return False
+    if any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first):
+        return True
+    with np.errstate(all="ignore"):
+        return _agrees(subject, case, accuracy(str(case.dtype)))
+
+
 def _overflow(finding: Finding) -> Diagnosis:
     assert finding.deviation is not None
     what = f"{finding.deviation.output} is {finding.deviation.got} where the spec is finite"
-    return Diagnosis("overflow", f"{what}: something overflows, an exponential of a large number perhaps", 0.5)
+    largest = max((float(np.abs(a).max(initial=0.0)) for a in finding.case.arrays), default=0.0)
+    reason = ": something overflows, an exponential of a large number perhaps" if largest > LARGE else ""
+    return Diagnosis("overflow" if reason else "not-finite", f"{what}{reason}", 0.5)
 
 
 def _observations(subject: Subject, cell: Program, counterexample: Case) -> Iterator[Observation]:
@@ -74,17 +100,18 @@ def _lower_precision(
     """Say so where a target is right, but only to the accuracy of a coarser format."""
     for name in FORMATS[FORMATS.index(contract.format) + 1 :]:
         coarse = accuracy(name)
-        if all(_agrees(subject, observation, coarse) for observation in observations):
+        if all(_agrees(subject, observation.case, coarse) for observation in observations):
             sentence = f"it is right to the accuracy of {name}, not of {contract.format}"
             reason = "something is computed in a lower precision, or a number is slightly off"
             return (Diagnosis(f"accuracy-of-{name}", f"{sentence}: {reason}", 0.9),)
     return ()
 
 
-def _agrees(subject: Subject, observation: Observation, contract: Accuracy) -> bool:
-    case = observation.case
+def _agrees(subject: Subject, case: Case, contract: Accuracy) -> bool:
     if case.cotangents:
-        return False
+        outputs = subject.call_differentiated(case)
+        found = subject.compare_gradients(case, outputs, subject.call_backward(case)[0], contract)
+        return found.agrees and found.conclusive
     outputs, _ = subject.call(case)
     comparison = subject.compare(case, outputs, contract)
     return comparison.agrees and comparison.conclusive

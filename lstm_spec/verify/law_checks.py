@@ -48,7 +48,8 @@ def _check(law: Law, cell: Program, differentiable: bool) -> Check:
         id=f"law_gradient_{law.id}" if law.gradients else f"law_{law.id}",
         clause=law.statement,
         examine=partial(_examine, law, cell),
-        needs=("gradient_sequence" if law.gradients else "sequence",),
+        # A law of values is asked of gradients too where there are any.
+        needs=("sequence", "gradient_sequence"),
         # Bounds of a free recurrence say nothing of long sequences, so the cases are small.
         most_steps=3,
         most_size=5,

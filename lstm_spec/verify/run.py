@@ -54,6 +54,9 @@ LONGEST = PROFILES["deep"].steps[-1]
 FREE_STEPS = 8
 """The most steps of cases of a network whose inner layers nobody sees: their bounds grow from step to step."""
 
+EXPLAINED = frozenset({"step", "sequence", "repeat", "gradient_step", "gradient_sequence", "gradient_repeat"})
+"""The checks whose findings are about one call as it is; others change the case, or compare answers with each other."""
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -106,7 +109,7 @@ def verify(
     except KeyboardInterrupt:
         interrupted = True
     results = (*runner.results, *_unclaimed(subject, missing, wanted if named else ()))
-    finding = next((result.finding for result in results if result.finding), None)
+    finding = next((result.finding for result in results if result.finding and result.id in EXPLAINED), None)
     diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
     return Report(
         verdict=_verdict(results, interrupted),
