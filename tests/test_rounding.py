@@ -1,14 +1,17 @@
 """The bound holds for correct implementations, and a wrong one leaves it."""
 
+import re
+
 import numpy as np
 import pytest
 
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.bounded import forward_stages as stages
 from lstm_spec.compute.compile import run
-from lstm_spec.compute.forced import forced_bounds
+from lstm_spec.compute.forced import error_bound, forced_bounds
 from lstm_spec.compute.rounding import half_ulp
 from lstm_spec.spec.cells import lstm
+from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.operators import apply
 from tests.tables import OPTIONS, random_case
 
@@ -103,3 +106,21 @@ def test_an_unknown_format_is_refused():
 
 def test_zero_is_exact():
     assert half_ulp(np.zeros(2), 2.0**-24).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"params": {}}, "the parameters of lstm are W_f, W_i, W_c, W_o, b_f, b_i, b_c, b_o; got none"),
+        ({"states": 1}, "lstm has 2 initial states, h0, c0; got 1"),
+        ({"y": (3, 1, 1)}, "y has shape (3, 1, 1); expected (2, 1, 1), (T, B, m) as x and h0 have them"),
+    ],
+    ids=["params", "states", "y"],
+)
+def test_arrays_that_do_not_belong_together_are_refused_in_one_sentence(change, sentence):
+    cell = lstm()
+    params = {name: np.ones(shape) for name, shape in cell.dimensions(n=1, m=1).items()}
+    states = [np.ones((1, 1))] * change.get("states", 2)
+    y = np.ones(change.get("y", (2, 1, 1)))
+    with pytest.raises(DimensionError, match=re.escape(sentence)):
+        error_bound(cell, change.get("params", params), np.ones((2, 1, 1)), *states, y=y)

@@ -18,6 +18,8 @@ from lstm_spec.compute.engine import Trace
 from lstm_spec.compute.lengths import alive
 from lstm_spec.compute.network import run_network
 from lstm_spec.compute.rounding import OUTWARD, Array, Bounded
+from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 
@@ -37,7 +39,8 @@ def error_bound(
     (B, m), those of a network in the order of its ``states``; y: (T, B, m), the sequence that the implementation
     returned; dtype: the format it computes in, or its accuracy contract; lengths: (B,) where rows have them. Returns
     "y" and every final state by name, each with ``.value`` and ``.error``. Raises AccuracyError for a format without a
-    contract, and for an operator or function without an error rule.
+    contract, and for an operator or function without an error rule; DimensionError for arrays that do not belong
+    together.
 
     >>> from lstm_spec.compute.layer import forward
     >>> from lstm_spec.spec.cells import lstm
@@ -49,7 +52,24 @@ def error_bound(
     (True, True)
     """
     contract = accuracy(dtype) if isinstance(dtype, str) else dtype
+    if isinstance(cell, Program):
+        _check_arrays(cell, params, x, states, y)
     return forced_bounds(cell, params, x, states, y, contract, lengths)
+
+
+def _check_arrays(cell: Program, params: Mapping[str, Array], x: Array, states: tuple[Array, ...], y: Array) -> None:
+    names = [p.name for p in cell.parameters]
+    if set(params) != set(names):
+        raise DimensionError(f"the parameters of {cell.name} are {', '.join(names)}; got {', '.join(params) or 'none'}")
+    if len(states) != len(cell.states):
+        wanted = ", ".join(f"{name}0" for name in cell.states)
+        raise DimensionError(f"{cell.name} has {len(cell.states)} initial states, {wanted}; got {len(states)}")
+    given = {**params, "x": x, **{f"{name}0": s for name, s in zip(cell.states, states, strict=True)}}
+    infer_dimensions(cell, {name: np.shape(value) for name, value in given.items()})
+    wanted_y = (*np.shape(x)[:2], np.shape(states[0])[-1])
+    if np.shape(y) != wanted_y:
+        origin = f"(T, B, m) as x and {cell.states[0]}0 have them"
+        raise DimensionError(f"y has shape {np.shape(y)}; expected {wanted_y}, {origin}")
 
 
 def forced_bounds(

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import seeded_cases, small_cases
@@ -16,7 +17,8 @@ def cases(cell: Program | str = "lstm", *, dtype: str = "float64", seeded: bool 
     """Return a strategy of cases of a cell: ``case.params``, ``case.x`` (T, B, n), ``case.states`` each (B, m).
 
     cell: a Program, or the name of one; dtype: the format of every number; seeded: whether cases with full-significand
-    numbers from a seeded generator are drawn beside small ones that shrink to short decimals.
+    numbers from a seeded generator are drawn beside small ones that shrink to short decimals. Raises AccuracyError for
+    a format without a contract.
 
     >>> from hypothesis import given, settings
     >>> from lstm_spec.compute.layer import forward
@@ -26,6 +28,7 @@ def cases(cell: Program | str = "lstm", *, dtype: str = "float64", seeded: bool 
     ...     assert abs(forward(case.params, case.x, *case.states)[0]).max() <= 1
     >>> test_the_hidden_state_is_below_one()
     """
+    accuracy(dtype)
     program = catalogue_cell(cell) if isinstance(cell, str) else cell
     small = small_cases(program, dtype)
     return small | seeded_cases(program, dtype, sizes=_SIZES, steps=_STEPS) if seeded else small
