@@ -30,7 +30,7 @@ def lines(program: Program, *, notation: Notation, level: str, only: Iterable[st
     check_distinct(program, setting)
     chosen = chosen_equations(program, only)
     if level == "matrix":
-        return list(_matrix_lines(program, chosen, setting))
+        return equation_lines(program, chosen, setting)
     if level == "unit":
         return list(_unit_lines(program, chosen if only is not None else _without_inlined(program, chosen), setting))
     raise WriteError(f'level is one of "matrix", "unit", got {level!r}')
@@ -75,9 +75,9 @@ def chosen_equations(program: Program, only: Iterable[str] | None) -> list[Equat
     return [known[name] for name in names]
 
 
-def _matrix_lines(program: Program, chosen: list[Equation], setting: Setting) -> Iterator[Line]:
-    for d in chosen:
-        yield setting.symbol(d.name), _right(program, d, setting.write(d.expression), setting)
+def equation_lines(program: Program, chosen: Iterable[Equation], setting: Setting) -> list[Line]:
+    """Return equations over the values of a Program for whole layer vectors."""
+    return [(setting.symbol(d.name), _right(program, d, setting.write(d.expression), setting)) for d in chosen]
 
 
 def _right(program: Program, d: Equation, value: Piece, setting: Setting) -> Tree:
