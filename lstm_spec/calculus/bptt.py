@@ -14,7 +14,7 @@ from lstm_spec.calculus.adjoint import Arrival, adjoint_symbol, arrivals, backwa
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import add, zeros
-from lstm_spec.spec.program import Equation, Program, ProgramError, names_in
+from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_in
 from lstm_spec.spec.typeset import Tree, plain, row
 
 
@@ -111,8 +111,6 @@ def _bracketed(expression: MatrixExpr) -> str:
     return f"({text(expression)})" if isinstance(expression, MatAdd) else text(expression)
 
 
-# Typed, since a window of True is refused and one of 1 is not.
-@lru_cache(maxsize=256, typed=True)
 def bptt(cell: Program, *, window: int | None = None) -> ThroughTime:
     """Return backpropagation through time for a cell (Rumelhart, Hinton & Williams 1986; Werbos 1990).
 
@@ -132,6 +130,11 @@ def bptt(cell: Program, *, window: int | None = None) -> ThroughTime:
     """
     if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
         raise ProgramError(f"a window is a positive number of steps, got {window!r}")
+    return _bptt(cell_of(cell, "bptt"), window)
+
+
+@lru_cache(maxsize=256)
+def _bptt(cell: Program, window: int | None) -> ThroughTime:
     step = backward(cell)
     carried = [a for a in arrivals(cell) if a.before is not None]
     external = tuple(MatrixSymbol(f"d{a.value}_T", *a.symbol.shape) for a in carried)

@@ -11,7 +11,7 @@ from lstm_spec.spec.elements import element, unit_row
 from lstm_spec.spec.formula import Setting
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notations import Notation, NotationError
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Equation, Program, names_in, names_of
 from lstm_spec.spec.scalars import SUM, Piece, Scalars, WriteError, size_tree
 from lstm_spec.spec.typeset import Tree, plain, row
 
@@ -68,7 +68,7 @@ def chosen_equations(program: Program, only: Iterable[str] | None) -> list[Equat
     if only is None:
         return list(program.derived)
     known = {d.name: d for d in program}
-    names = [only] if isinstance(only, str) else list(only)
+    names = names_of(only)
     for name in names:
         if name not in known:
             raise WriteError(f"{program.name} defines no {name}; it defines {', '.join(known)}")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from lstm_spec.calculus.bptt import ThroughTime
 from lstm_spec.spec.notations import TIMES, Notation
 from lstm_spec.spec.notations import notation as notation_of
-from lstm_spec.spec.program import Program
+from lstm_spec.spec.program import Program, cell_of, names_of
 from lstm_spec.spec.scalars import WriteError
 from lstm_spec.spec.typeset import Tree, plain
 from lstm_spec.write.dialects import DIALECTS
@@ -105,6 +105,7 @@ def write(
         close = get_close_matches(str(format), FORMATS, 1)
         hint = f'; did you mean "{close[0]}"?' if close else ""
         raise WriteError(f'there is no format "{format}", it is one of {", ".join(FORMATS)}{hint}')
+    program = program if isinstance(program, ThroughTime) else cell_of(program, "write")
     if isinstance(program, ThroughTime) and (format in DIALECTS or level != "matrix"):
         asked = f'format "{format}"' if format in DIALECTS else f'level "{level}"'
         raise WriteError(
@@ -123,7 +124,7 @@ def write(
     if format != "text":
         chosen = chosen.in_type()
     if isinstance(program, ThroughTime):
-        names = [only] if isinstance(only, str) else None if only is None else list(only)
+        names = None if only is None else names_of(only)
         found = passages(program, notation=chosen, only=names)
         return "".join(_under_heading(passage, format) for passage in found)
     return _TYPESET[format](lines(program, notation=chosen, level=level, only=only))
