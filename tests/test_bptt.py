@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lstm_spec import bptt, lstm, run
+from lstm_spec import WriteError, bptt, cell, cells, lstm, run, write
+from lstm_spec.report.derive import derived_text
 from lstm_spec.spec.program import ProgramError
 from tests.gradients import complex_step_gradient, derived_gradient, loss, random_cotangents
 from tests.tables import random_case
@@ -104,6 +105,66 @@ def test_it_prints_as_papers_do():
     assert "  δW_f = Σ_t δa_f xᵀ" in printed
     assert "  δc_0 = δc∘f" in printed
     assert any("multiple of 5" in line for line in printed)
+
+
+def test_the_ends_are_equations_of_their_step():
+    """Of the gru, δh⁺ would be multiplied by u⁺: what comes from outside is added as it is, and nothing at a cut."""
+    through_time = bptt(cell("gru"), window=3)
+    assert [str(d) for d in through_time.last] == ["δh = δy + δh_T"]
+    assert [str(d) for d in through_time.cut] == ["δh = δy"]
+    printed = str(through_time)
+    assert "with δh_T for the gradient that comes from outside on the final state:\n  δh = δy + δh_T\n" in printed
+    assert "multiple of 3, where nothing arrives:\n  δh = δy\n" in printed
+    assert [str(d) for d in bptt(lstm(concat=None)).last] == [
+        "δh = δy + δh_T",
+        "δc = δh∘o∘(1 − tanh(c)∘tanh(c)) + δc_T",
+    ]
+
+
+@pytest.mark.parametrize("name", cells())
+def test_the_text_is_what_write_gives_and_every_format_has_every_section(name):
+    through_time = bptt(cell(name), window=7)
+    assert write(through_time) == f"{through_time}\n"
+    for form, mark in (("latex", r"\begin{align}"), ("markdown", "$$\n\\begin"), ("mathml", 'display="block"')):
+        assert write(through_time, format=form).count(mark) == len(list(through_time.sections())) == 5
+
+
+def test_latex_has_the_steps_in_subscripts_and_marks_what_comes_from_outside():
+    written = write(bptt(cell("gru")), format="latex", notation="pytorch")
+    assert r"\delta z_t\odot" in written
+    assert r"$t = T, \dots, 1$:" in written
+    assert r"\delta h_{t+1}\odot z_{t+1}" in written
+    assert r"\delta h_T &= \delta y_T + \delta h_T^+" in written
+    assert r"\delta h_0 &= \delta h_1\odot z_1" in written
+    assert r"\delta W_{iz} &= \sum_t \delta a_{z,t}\, x_t^{\top}" in written
+    greff = write(bptt(lstm()), notation="greff")
+    assert "δy^{T} = Δ^{T} + δy^{T,+}" in greff.replace("^T ", "^{T} ")
+
+
+def test_a_gradient_through_time_brings_what_leads_to_it_through_the_step_after():
+    written = derived_text(lstm(concat=None), wrt=["b_o", "c_prev"], through_time=True)
+    assert "  δb_o = Σ_t δa_o\n" in written
+    assert "  δc_0 = δc∘f\n" in written
+    assert "  δa_f = δf∘f∘(1 − f)\n" in written, "δh reads it of the step after"
+    assert "δW_" not in written
+    assert "δh_0" not in written
+    assert "δx" not in written
+    with pytest.raises(ProgramError, match="no W_g to differentiate by"):
+        derived_text(lstm(), wrt=["W_g"], through_time=True)
+
+
+@pytest.mark.parametrize("choice", [{"form": "numpy"}, {"level": "unit"}])
+def test_through_time_is_refused_where_it_is_not_written(choice):
+    with pytest.raises(WriteError, match="backpropagation through time is written for whole layer vectors as text"):
+        derived_text(lstm(), through_time=True, **choice)
+
+
+def test_what_is_no_backward_pass_is_not_derived_through_time():
+    for choice in ({"forward": True}, {"jacobian": ("c", "c_prev")}):
+        with pytest.raises(ProgramError, match="are two things"):
+            derived_text(lstm(), through_time=True, **choice)
+    with pytest.raises(WriteError, match="through time defines no dW_g"):
+        write(bptt(lstm()), only=["dW_g"])
 
 
 def test_the_recurrence_keeps_its_shapes_and_names_each_value_once():

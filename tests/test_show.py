@@ -101,7 +101,9 @@ def test_markdown_has_the_same_table():
     assert page == show_markdown(cell("lstm"), SIZES)
     assert page.startswith("# lstm\n\nHochreiter & Schmidhuber 1997")
     for row in dimension_table(cell("lstm"), **SIZES):
-        assert f"| {' | '.join(row.cells)} |" in page
+        assert f"| {' | '.join(row.cells[1:])} |\n" in page
+    assert "| $c_{t-1}$ | previous state | m | 70 | 70 |" in page
+    assert "its next step needs $h_{t-1}$ of all units" in page
     assert r"c_t &= f_t\circ c_{t-1} + i_t\circ \tilde{c}_t" in page
     assert "Parameters: 4m(n+m+1) = 28,840" in page
     assert page.count("$$") == 4
@@ -124,6 +126,44 @@ def test_json_has_the_numbers():
         assert (by_name[name]["shape"], by_name[name]["actual"]) == (["m", "1"], [70, 1])
     assert page["unit_reads"] == {"x": "all", "h_prev": "all", "c_prev": "own"}
     assert page["equations"][0] == "z = [x; h']"
+
+
+def test_a_page_has_one_notation():
+    page = shown("lstm", "--notation", "greff", "-n", "32", "-m", "70")
+    assert "Equations of one step, for whole layer vectors\n" in page
+    assert rows_of(page)["y^{t−1}"] == ["previous state", "m", "70", "70"]
+    assert rows_of(page)["W_z"][0] == "parameter"
+    assert "Unit k of it reads all 32 entries of x^t, all 70 entries of y^{t−1} and" in page
+    assert "'" not in page
+    assert "'" in shown("lstm").split("\n", 3)[2]
+    refused = CliRunner().invoke(main, ["show", "lstm", "--layers", "2", "--notation", "greff"])
+    assert refused.exit_code == 2
+    assert "a network is shown in the design's notation" in refused.stderr
+
+
+def test_the_shapes_of_a_network_have_their_brackets():
+    assert "l0.W_f     m×(n+m)\n" in shown("lstm", "--layers", "2")
+    assert "l0.W_f     70×(q+32)\n" in shown("lstmp", "--layers", "2", "-n", "32", "-m", "70")
+
+
+def test_the_parameters_of_the_layers_add_up_in_json():
+    page = json.loads(shown("lstm", "--layers", "2", "-n", "32", "-m", "70", "--json", "-"))
+    assert page["parameters"] == sum(layer["parameters"] for layer in page["layers"])
+    assert page["output"] == ["T", "B", 70]
+
+
+def test_constants_are_told():
+    assert "\nConstants: eps = 1e-05\n" in show_text(lstm(layer_norm="joint"), {})
+    clipped = lstm(clip={"c": 3.0}, zoneout={"h": 0.05})
+    assert "Constants: " in show_markdown(clipped, {})
+    assert sorted(show_dict(clipped, {})["constants"].values()) == [0.05, 3.0]
+    assert "Constants" not in show_text(lstm(), {})
+
+
+def test_the_catalogue_goes_to_json():
+    listed = json.loads(shown("--list", "--json", "-"))["cells"]
+    assert [entry["name"] for entry in listed] == list(cells())
+    assert listed[0]["parameters"] == "4m(n+m+1)"
 
 
 def test_json_without_sizes_is_symbolic():

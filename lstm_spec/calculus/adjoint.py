@@ -15,12 +15,11 @@ from lstm_spec.calculus.algebra import stacked
 from lstm_spec.calculus.rules import Values, pull, push
 from lstm_spec.spec.notation import parse_name
 from lstm_spec.spec.operators import add, zeros
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Equation, Program, cell_of, names_in
 
 Pair = tuple[MatrixSymbol, MatrixSymbol]
 
 
-@lru_cache(maxsize=256)
 def backward(program: Program) -> Program:
     """Return the backward pass of one step: the equations of the Program, then the adjoint of every value.
 
@@ -50,6 +49,11 @@ def backward(program: Program) -> Program:
     δa_i = δi∘i∘(1 − i)
     δc̃ = δc∘i
     """
+    return _backward(cell_of(program, "backward"))
+
+
+@lru_cache(maxsize=256)
+def _backward(program: Program) -> Program:
     incoming = arrivals(program)
     sweep = _Sweep(program, incoming)
     leaves = [s for s in program.leaves if s not in program.parameters]
@@ -223,7 +227,7 @@ def forward_mode(program: Program) -> Program:
     >>> print(forward_mode(lstm())["f_dot"], forward_mode(lstm())["c_dot"], sep="; ")
     ḟ = f∘(1 − f)∘ȧ_f; ċ = ḟ∘c' + f∘ċ' + i̇∘c̃ + i∘c̃̇
     """
-    values = Values.of(program)
+    values = Values.of(cell_of(program, "forward_mode"))
     tangents: dict[str, Any] = {s.name: tangent_symbol(s) for s in program.leaves}
     equations = []
     for d in program.definitions:

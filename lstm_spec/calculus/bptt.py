@@ -4,16 +4,30 @@ Nothing here is unrolled: the cost does not depend on the number of steps, nor o
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 from sympy import MatAdd, MatrixExpr, MatrixSymbol
 
 from lstm_spec.calculus.adjoint import Arrival, adjoint_symbol, arrivals, backward
+from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.notation import text
-from lstm_spec.spec.operators import add
-from lstm_spec.spec.program import Equation, Program, ProgramError, names_in
+from lstm_spec.spec.operators import add, zeros
+from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_in
+from lstm_spec.spec.typeset import Tree, plain, row
+
+
+@dataclass(frozen=True)
+class Section:
+    """Some of the equations under a heading.
+
+    heading: words, formulas and symbols in the order in which they are read; step: what the equations call this step.
+    """
+
+    heading: tuple[str | Tree, ...]
+    equations: tuple[Equation, ...]
+    step: str = "t"
 
 
 @dataclass(frozen=True)
@@ -21,15 +35,18 @@ class ThroughTime:
     """The backward pass of a sequence, steps counted 1 … T.
 
     step: the backward pass of one step, which takes the arriving adjoints and returns the leaving ones; recurrence: the
-    same with what arrives written out in values of the step after, such as δa_f⁺, as papers print it; last: what
-    arrives at step T, the external adjoints of the final states; first: the adjoints of the initial states, in values
-    of step 1; window: of truncated backpropagation, or None.
+    same with what arrives written out in values of the step after, such as δa_f⁺, as papers print it; last: the
+    equations that differ at step T, where external, the gradients that come from outside on the final states, take the
+    place of the step after; cut: the same where nothing arrives, as truncation has it; first: the adjoints of the
+    initial states, in values of step 1; window: of truncated backpropagation, or None.
     """
 
     step: Program
     recurrence: Program
     last: tuple[Equation, ...]
+    cut: tuple[Equation, ...]
     first: tuple[Equation, ...]
+    external: tuple[MatrixSymbol, ...]
     window: int | None = None
 
     @property
@@ -53,28 +70,47 @@ class ThroughTime:
             return "final"
         return "zero" if self.window is not None and step % self.window == 0 else "next"
 
+    def sections(self) -> Iterator[Section]:
+        """Yield what there is to print, in the order of the backward pass."""
+        backwards, first = row(_T, ts.Sign(",", "after"), ts.Letter("…"), ts.Sign(",", "after"), _ONE), row(_ONE)
+        yield Section((_at(backwards), ":"), self.per_step)
+        yield Section(("sums over ", ts.Letter("t"), ":"), self.sums)
+        outside = [part for e in self.external for part in (", ", e)][1:]
+        said = "the gradient that comes" if len(self.external) == 1 else "the gradients that come"
+        states = "the final state" if len(self.external) == 1 else "the final states"
+        yield Section(("at ", _at(_T), ", with ", *outside, f" for {said} from outside on {states}:"), self.last, "T")
+        if self.window is not None:
+            before = row(ts.Letter("t"), ts.Sign("<", "both"), _T)
+            where = f" that is a multiple of {self.window}, where nothing arrives:"
+            yield Section(("at every ", before, where), self.cut)
+        yield Section(("at ", _at(first), ":"), self.first, "1")
+
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield "t = T, …, 1:"
-        yield from (f"  {d}" for d in self.per_step)
-        yield "sums over t:"
-        yield from (f"  {text(d.symbol)} = Σ_t {_bracketed(d.expression)}" for d in self.sums)
-        yield "at t = T, in place of the terms from t+1:"
-        yield from (f"  {d}" for d in self.last)
-        if self.window is not None:
-            yield f"at every t < T that is a multiple of {self.window}, in place of the terms from t+1: 0"
-        yield "at t = 1:"
-        yield from (f"  {d}" for d in self.first)
+        for section in self.sections():
+            yield "".join(_said(part) for part in section.heading)
+            for d in section.equations:
+                summed = d.shared and not d.uses <= self.recurrence.shared
+                yield f"  {text(d.symbol)} = Σ_t {_bracketed(d.expression)}" if summed else f"  {d}"
+
+
+_T, _ONE = ts.Letter("T"), ts.Number("1")
+
+
+def _at(steps: Tree) -> Tree:
+    return row(ts.Letter("t"), ts.Sign("=", "both"), steps)
+
+
+def _said(part: str | Tree) -> str:
+    return part if isinstance(part, str) else text(part) if isinstance(part, MatrixSymbol) else plain(part)
 
 
 def _bracketed(expression: MatrixExpr) -> str:
     return f"({text(expression)})" if isinstance(expression, MatAdd) else text(expression)
 
 
-# Typed, since a window of True is refused and one of 1 is not.
-@lru_cache(maxsize=256, typed=True)
 def bptt(cell: Program, *, window: int | None = None) -> ThroughTime:
     """Return backpropagation through time for a cell (Rumelhart, Hinton & Williams 1986; Werbos 1990).
 
@@ -89,15 +125,40 @@ def bptt(cell: Program, *, window: int | None = None) -> ThroughTime:
     δh = δy + R_fᵀ δa_f⁺ + R_iᵀ δa_i⁺ + R_cᵀ δa_c⁺ + R_oᵀ δa_o⁺; δo = δh∘tanh(c); δa_o = δo∘o∘(1 − o);
     δc = δh∘o∘(1 − tanh(c)∘tanh(c)) + p_o∘δa_o + δc⁺∘f⁺ + p_f∘δa_f⁺ + p_i∘δa_i⁺
     >>> print(*through_time.last, *through_time.first, sep="; ")
-    δh⁺ = δh_T; δc⁺ = δc_T; δh_0 = R_fᵀ δa_f + R_iᵀ δa_i + R_cᵀ δa_c + R_oᵀ δa_o;
-    δc_0 = δc∘f + p_f∘δa_f + p_i∘δa_i
+    δh = δy + δh_T; δc = δh∘o∘(1 − tanh(c)∘tanh(c)) + p_o∘δa_o + δc_T;
+    δh_0 = R_fᵀ δa_f + R_iᵀ δa_i + R_cᵀ δa_c + R_oᵀ δa_o; δc_0 = δc∘f + p_f∘δa_f + p_i∘δa_i
     """
     if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
         raise ProgramError(f"a window is a positive number of steps, got {window!r}")
+    return _bptt(cell_of(cell, "bptt"), window)
+
+
+@lru_cache(maxsize=256)
+def _bptt(cell: Program, window: int | None) -> ThroughTime:
     step = backward(cell)
     carried = [a for a in arrivals(cell) if a.before is not None]
-    last = tuple(Equation(a.symbol, MatrixSymbol(f"d{a.value}_T", *a.symbol.shape)) for a in carried)
-    return ThroughTime(step, _recurrence(cell, step, carried), last, tuple(_initial(step, carried)), window)
+    external = tuple(MatrixSymbol(f"d{a.value}_T", *a.symbol.shape) for a in carried)
+    return ThroughTime(
+        step=step,
+        recurrence=_recurrence(cell, step, carried),
+        last=tuple(_ended(cell, step, a, e) for a, e in zip(carried, external, strict=True)),
+        cut=tuple(_ended(cell, step, a, None) for a in carried),
+        first=tuple(_initial(step, carried)),
+        external=external,
+        window=window,
+    )
+
+
+def _ended(cell: Program, step: Program, arrival: Arrival, external: MatrixSymbol | None) -> Equation:
+    """Return the equation that reads what arrives, with an external gradient or nothing in its place."""
+    own = adjoint_symbol(cell, cell.symbols[arrival.value])
+    # Where nothing else reaches a state, what arrives is its adjoint, and there is no equation between them.
+    d = next((d for d in step.derived if d.symbol == own), Equation(arrival.symbol, arrival.symbol))
+    if external is not None:
+        return replace(d, expression=_replaced(d.expression, {arrival.symbol: external}))
+    terms = d.expression.args if isinstance(d.expression, MatAdd) else (d.expression,)
+    kept = [term for term in terms if term != arrival.symbol]
+    return replace(d, expression=add(*kept) if kept else zeros(*d.symbol.shape))
 
 
 def _initial(step: Program, carried: list[Arrival]) -> Iterator[Equation]:

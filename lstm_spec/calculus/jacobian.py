@@ -29,7 +29,7 @@ from lstm_spec.spec.operators import (
     scale,
     zeros,
 )
-from lstm_spec.spec.program import Equation, Program, ProgramError, names_in
+from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_in, names_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ class _Term:
 Form = list[_Term]
 
 
-def jacobian(program: Program, *, of: Sequence[str] | None = None, wrt: Sequence[str] | None = None) -> Program:
+def jacobian(
+    program: Program, *, of: str | Sequence[str] | None = None, wrt: str | Sequence[str] | None = None
+) -> Program:
     """Return the Jacobians of one step: the equations of the Program, then one equation for every block ∂v/∂w.
 
     of: names of computed column vectors, by default the states; wrt: names of given ones, by default the previous
@@ -59,8 +61,9 @@ def jacobian(program: Program, *, of: Sequence[str] | None = None, wrt: Sequence
     >>> print(jacobian(lstm(concat=None), of=["c"], wrt=["h_prev"])["J_c_h_prev"])
     ∂c/∂h' = diag(c'∘f∘(1 − f)) R_f + diag(c̃∘i∘(1 − i)) R_i + diag(i∘(1 − c̃∘c̃)) R_c
     """
-    of = list(program.states if of is None else of)
-    wrt = [before.name for before, _ in program.recurrence] if wrt is None else list(wrt)
+    program = cell_of(program, "jacobian")
+    of = list(program.states if of is None else names_of(of))
+    wrt = [before.name for before, _ in program.recurrence] if wrt is None else list(names_of(wrt))
     _check(program, of, wrt)
     equations = [e for name in wrt for e in _blocks(program, of, program.symbols[name])]
     return Program(

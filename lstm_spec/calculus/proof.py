@@ -29,20 +29,24 @@ from lstm_spec.calculus.witness import (
 )
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import Elementwise
-from lstm_spec.spec.program import Equation, Program, ProgramError
+from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_of
 
 _SEED = 20250
 
 
-def proofs(cell: Program, *, formulas: Program | None = None, only: Collection[str] | None = None) -> Iterator[Proof]:
+def proofs(
+    cell: Program, *, formulas: Program | None = None, only: str | Collection[str] | None = None
+) -> Iterator[Proof]:
     """Yield the proofs of a cell one by one as they are found: stop when you like and keep what is known.
 
     See ``prove`` for the arguments.
     """
-    back = backward(cell) if formulas is None else formulas
+    cell = cell_of(cell, "prove")
+    back = backward(cell) if formulas is None else cell_of(formulas, "prove")
     if only is not None:
-        _check_names(back, only)
-        yield from step_proofs(cell, back, only)
+        wanted = names_of(only)
+        _check_names(back, wanted)
+        yield from step_proofs(cell, back, wanted)
         return
     found = []
     for proof in chain(slope_proofs(_functions(cell)), step_proofs(cell, back)):
@@ -54,6 +58,8 @@ def proofs(cell: Program, *, formulas: Program | None = None, only: Collection[s
 
 def _check_names(back: Program, only: Collection[str]) -> None:
     known = [d.name for d in back.derived]
+    if not only:
+        raise ProgramError(f"only names no formula of {back.name}; it has {', '.join(known)}")
     for name in only:
         if name not in known:
             raise ProgramError(f"{back.name} has no formula for {name}; it has {', '.join(known)}")
@@ -91,7 +97,7 @@ def prove(
     cell: Program,
     *,
     formulas: Program | None = None,
-    only: Collection[str] | None = None,
+    only: str | Collection[str] | None = None,
     progress: Callable[[Proof], None] | None = None,
 ) -> list[Proof]:
     """Prove the formulas of a cell's backward pass, for every parameter, input, state and value in between.

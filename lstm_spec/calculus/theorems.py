@@ -202,14 +202,14 @@ def _reindexed(e: Expr) -> Expr:
 def _counts() -> Iterator[Proof]:
     n, m = size("n"), size("m")
     table = (
-        ("lstm", lstm(), 4 * m * (n + m + 1)),
-        ("two biases", lstm(biases=2), 4 * m * (n + m + 2)),
-        ("peepholes", lstm(peepholes="fio"), 4 * m * (n + m + 1) + 3 * m),
-        ("cifg", lstm(coupled="f=1-i"), 3 * m * (n + m + 1)),
+        ("lstm", "the LSTM", lstm(), 4 * m * (n + m + 1)),
+        ("two biases", "the LSTM with two biases for each gate", lstm(biases=2), 4 * m * (n + m + 2)),
+        ("peepholes", "the LSTM with peepholes to all three gates", lstm(peepholes="fio"), 4 * m * (n + m + 1) + 3 * m),
+        ("cifg", "the LSTM with f = 1 − i", lstm(coupled="f=1-i"), 3 * m * (n + m + 1)),
     )
-    for name, cell, count in table:
+    for name, of, cell, count in table:
         begun = time.perf_counter()
         status: Status = "proved" if simplify(cell.parameter_count() - count) == 0 else "refuted"
-        statement = f"the number of parameters is {size_text(count)}"
+        statement = f"the number of parameters of {of} is {size_text(count)}"
         witness = None if status == "proved" else {"counted": str(cell.parameter_count())}
         yield Proof(f"parameters of {name}", statement, status, witness, time.perf_counter() - begun)

@@ -49,7 +49,12 @@ def with_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Read an option that takes several names, with commas between them."""
-    return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+    if value is None:
+        return None
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not names:
+        raise click.BadParameter("it names nothing: give names with commas between them", ctx, parameter)
+    return names
 
 
 def write_json(value: Mapping[str, Any], place: str | None) -> None:

@@ -39,6 +39,7 @@ def show(
       lstm-spec show lstm -n 32 -m 70
     """
     from lstm_spec.report.show import (
+        catalogue_dict,
         catalogue_lines,
         network_dict,
         network_markdown,
@@ -50,11 +51,15 @@ def show(
     from lstm_spec.spec.layers import layers as make_layers
 
     if listing or cell is None:
-        click.echo("\n".join(catalogue_lines()))
+        write_json(catalogue_dict(), json_file)
+        if json_file != "-":
+            click.echo("\n".join(catalogue_lines()))
         return
     program = cell_named(cell)
     sizes = {name: value for name, value in (("n", n), ("m", m), ("q", q)) if value is not None}
     if layers is not None or bidirectional:
+        if notation != "design":
+            raise click.UsageError("a network is shown in the design's notation: leave out --notation, or the layers")
         network = make_layers(program, count=layers, bidirectional=bidirectional)
         write_json(network_dict(network, sizes), json_file)
         if json_file != "-":

@@ -151,7 +151,7 @@ def runner(spec: Network | Program) -> Runner:
     >>> y.shape, h.shape
     ((5, 1, 4), (4, 1, 2))
     """
-    return Runner(network_of(spec))
+    return Runner(network_of(spec, "runner"))
 
 
 def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:

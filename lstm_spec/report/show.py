@@ -1,30 +1,39 @@
 """A cell on one page: equations, every dimension, parameter counts, and what one unit of it reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.elements import unit_view
+from lstm_spec.spec.names import axes_text
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import size_text, symbol_text
+from lstm_spec.spec.notations import Notation
+from lstm_spec.spec.notations import notation as notation_of
 from lstm_spec.spec.program import Program
 from lstm_spec.spec.summary import SUMMARY_HEADINGS, summary
 from lstm_spec.spec.table import HEADINGS, Row, dimension_table
+from lstm_spec.spec.typeset import Tree, plain
 from lstm_spec.spec.unroll import recurrence
+from lstm_spec.write.formulas import setting_of
+from lstm_spec.write.latex import latex
 from lstm_spec.write.write import write
 
 
 def show_text(cell: Program, sizes: Mapping[str, int], *, notation: str = "design") -> str:
     """Return the page as text for a terminal."""
     rows = dimension_table(cell, **sizes)
+    equations = _lines(cell, notation)
+    prime = "; ' marks the step before" if any("'" in line for line in equations) else ""
+    named = _symbols(cell, notation_of(notation), plain)
     parts = [
         _title(cell),
-        _indented("Equations of one step, for whole layer vectors; ' marks the step before", _lines(cell, notation)),
-        _indented(_dimension_heading(sizes), _columns([HEADINGS, *(row.cells for row in rows)])),
-        count_sentence(cell, sizes),
+        _indented(f"Equations of one step, for whole layer vectors{prime}", equations),
+        _indented(_dimension_heading(sizes), _columns(_dimension_rows(rows, named))),
+        "\n".join([count_sentence(cell, sizes), *constants_sentence(cell)]),
         _indented("Equations of one unit k", _lines(cell, notation, level="unit")),
-        "\n".join(layer_sentences(cell, rows)),
+        "\n".join(layer_sentences(cell, rows, named=named)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -32,14 +41,15 @@ def show_text(cell: Program, sizes: Mapping[str, int], *, notation: str = "desig
 def show_markdown(cell: Program, sizes: Mapping[str, int], *, notation: str = "design") -> str:
     """Return the page as Markdown, formulas in $-mathematics."""
     rows = dimension_table(cell, **sizes)
-    table = _ruled([HEADINGS, *(row.cells for row in rows)])
+    named = _symbols(cell, notation_of(notation).in_type(), lambda tree: f"${latex(tree).strip()}$")
+    table = _ruled(_dimension_rows(rows, named))
     parts = [
         f"# {cell.name}\n\n{cell.source}".rstrip(),
         "## Equations\n\n" + write(cell, format="markdown", notation=notation).rstrip(),
         f"## Dimensions\n\n{table}",
-        count_sentence(cell, sizes),
+        "\n\n".join([count_sentence(cell, sizes), *constants_sentence(cell)]),
         "## One unit\n\n" + write(cell, format="markdown", notation=notation, level="unit").rstrip(),
-        "\n".join(layer_sentences(cell, rows)),
+        "\n".join(layer_sentences(cell, rows, named=named)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -67,6 +77,7 @@ def show_dict(cell: Program, sizes: Mapping[str, int]) -> dict[str, Any]:
             "formula": count_formula(cell),
             "count": count if isinstance(count, int) else None,
         },
+        "constants": {symbol.name: float(value) for symbol, value in cell.constants},
         "unit_reads": dict(unit_view(cell).reads),
     }
 
@@ -93,6 +104,7 @@ def network_markdown(network: Network, sizes: Mapping[str, int]) -> str:
 
 def network_dict(network: Network, sizes: Mapping[str, int]) -> dict[str, Any]:
     """Return the same as JSON takes it; a size or a count without a number is text."""
+    *layers, output = summary(network, **sizes)
     return {
         "network": network.name,
         "sizes": dict(sizes),
@@ -103,8 +115,10 @@ def network_dict(network: Network, sizes: Mapping[str, int]) -> dict[str, Any]:
                 "output": [_plain(side) for side in row.output],
                 "parameters": _plain(row.parameters),
             }
-            for row in summary(network, **sizes)
+            for row in layers
         ],
+        "output": [_plain(side) for side in output.output],
+        "parameters": _plain(output.parameters),
         "dimensions": {name: [_plain(s) for s in shape] for name, shape in network.dimensions(**sizes).items()},
         "states": {kind: list(names) for kind, names in network.stacks.items()},
         "recurrence": recurrence(network).splitlines(),
@@ -119,7 +133,7 @@ def _ruled(table: Sequence[tuple[str, ...]]) -> str:
 
 def _parameter_rows(network: Network, sizes: Mapping[str, int]) -> list[tuple[str, ...]]:
     shapes = network.dimensions(**sizes)
-    return [("parameter", "shape"), *((name, "×".join(size_text(s) for s in shape)) for name, shape in shapes.items())]
+    return [("parameter", "shape"), *((name, axes_text(shape)) for name, shape in shapes.items())]
 
 
 def _plain(value: Any) -> Any:
@@ -132,6 +146,21 @@ def catalogue_lines() -> list[str]:
         (name, entry.line, count_formula(catalogue_cell(name)), entry.source) for name, entry in CATALOGUE.items()
     ]
     return _columns([("cell", "what it is", "parameters", "source"), *entries])
+
+
+def catalogue_dict() -> dict[str, Any]:
+    """Return the catalogue as JSON takes it."""
+    return {
+        "cells": [
+            {
+                "name": name,
+                "line": entry.line,
+                "parameters": count_formula(catalogue_cell(name)),
+                "source": entry.source,
+            }
+            for name, entry in CATALOGUE.items()
+        ]
+    }
 
 
 def count_formula(cell: Program) -> str:
@@ -151,8 +180,21 @@ def count_sentence(cell: Program, sizes: Mapping[str, int]) -> str:
     return f"Parameters: {count_formula(cell)}{numeric}"
 
 
-def layer_sentences(cell: Program, rows: Sequence[Row]) -> list[str]:
+def constants_sentence(cell: Program) -> list[str]:
+    """Say which values the constants of the equations have, in one line; none where there are none.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> constants_sentence(lstm(layer_norm="joint")), constants_sentence(lstm())
+    (['Constants: eps = 1e-05'], [])
+    """
+    values = [f"{symbol.name} = {float(value):g}" for symbol, value in cell.constants]
+    return [f"Constants: {', '.join(values)}"] if values else []
+
+
+def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str], str] = symbol_text) -> list[str]:
     """Say whether the picture of the cell shows a neuron or a layer, from what one unit reads.
+
+    named: how a symbol is written.
 
     >>> from lstm_spec.spec.cells import lstm
     >>> for sentence in layer_sentences(lstm(), dimension_table(lstm(), n=32, m=70)):
@@ -164,15 +206,13 @@ def layer_sentences(cell: Program, rows: Sequence[Row]) -> list[str]:
     entries = {row.name: row.cells[3] or row.cells[2] for row in rows}
     reads = unit_view(cell).reads
     vectors = [*reads, *(name for name in cell.states if name not in reads)]
-    listed = ", ".join(f"{symbol_text(name)} {entries[name]}" for name in vectors)
+    listed = ", ".join(f"{named(name)} {entries[name]}" for name in vectors)
     phrases = [
-        f"all {entries[name]} entries of {symbol_text(name)}"
-        if how == "all"
-        else f"only its own entry of {symbol_text(name)}"
+        f"all {entries[name]} entries of {named(name)}" if how == "all" else f"only its own entry of {named(name)}"
         for name, how in reads.items()
     ]
     previous = {before.name for before, _ in cell.recurrence}
-    shared = [symbol_text(name) for name, how in reads.items() if how == "all" and name in previous]
+    shared = [named(name) for name, how in reads.items() if how == "all" and name in previous]
     if shared:
         names = " and ".join(shared)
         last = f"So a lone unit cannot be unrolled over time: its next step needs {names} of all units."
@@ -191,6 +231,16 @@ def _enumerated(phrases: list[str]) -> str:
 
 def _title(cell: Program) -> str:
     return f"{cell.name}: {cell.source}" if cell.source else cell.name
+
+
+def _symbols(cell: Program, notation: Notation, written: Callable[[Tree], str]) -> Callable[[str], str]:
+    """Return how the symbols of a cell are written on its page."""
+    setting = setting_of(cell, notation)
+    return lambda name: written(setting.symbol(name))
+
+
+def _dimension_rows(rows: Sequence[Row], named: Callable[[str], str]) -> list[tuple[str, ...]]:
+    return [HEADINGS, *((named(row.name), *row.cells[1:]) for row in rows)]
 
 
 def _lines(cell: Program, notation: str, level: str = "matrix") -> list[str]:

@@ -143,6 +143,8 @@ def cell(name: str) -> Program:
     >>> print(cell("cifg")["f"])
     f = 1 − i
     """
+    if str(name).endswith(".py"):
+        raise OptionError(f"{name} is a file: name the cell in it too, as {name}:NAME")
     if name not in CATALOGUE:
         close = difflib.get_close_matches(name, CATALOGUE, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(CATALOGUE)}"

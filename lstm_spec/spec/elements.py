@@ -34,7 +34,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Program
+from lstm_spec.spec.program import Program, cell_of
 
 UNIT = Symbol("k", integer=True, nonnegative=True)
 """The index of the unit that the unit view follows."""
@@ -220,4 +220,4 @@ def unit_view(program: Program) -> UnitView:
     >>> view.reads
     {'x': 'all', 'h_prev': 'all', 'c_prev': 'own'}
     """
-    return UnitView(program)
+    return UnitView(cell_of(program, "unit_view"))

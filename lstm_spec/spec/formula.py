@@ -47,7 +47,8 @@ class Setting:
     """What the look of a symbol depends on besides its name.
 
     notation: how symbols are written; shared: the names that have no time, such as parameters; names: all names there
-    are; arriving: the adjoints that come from the step after, which are no value of that step; now: this step.
+    are; arriving: the adjoints that come from the step after, which are no value of that step; now: this step; ends:
+    the names that say their step, such as dh_T, the gradient from outside on the final state, and dh_0.
     """
 
     notation: Notation = NOTATIONS["design"]
@@ -55,12 +56,15 @@ class Setting:
     names: frozenset[str] = frozenset()
     arriving: frozenset[str] = frozenset()
     now: str = "t"
+    ends: frozenset[str] = frozenset()
 
     def symbol(self, name: str, *, index: tuple[Tree, ...] = (), marks: tuple[Tree, ...] = ()) -> Tree:
         """Return a symbol with its time, then its indices, then what is to stand above it; J_h_c_prev as ∂h/∂c'."""
         if (pair := jacobian_of(name, self.names)) is not None:
             parts = (row(ts.Letter("∂"), self.symbol(v, index=index[k : k + 1])) for k, v in enumerate(pair))
             return ts.Fraction(*parts)
+        if name in self.ends:
+            return self._end(*name.rsplit("_", 1))
         written = self.notation.symbol(name, among=self.names)
         shift = parse_name(name).time
         style = self.notation.time or "prime"
@@ -73,6 +77,15 @@ class Setting:
         if style == "subscript":
             return written.tree(sub=(*time, *index), sup=marks)
         return written.tree(sub=index, sup=(*time, *marks))
+
+    def _end(self, name: str, step: str) -> Tree:
+        """Return a symbol at a step that its name says: what arrives at step T is part of ∂loss/∂h there only."""
+        written = self.notation.symbol(name, among=self.names)
+        time = ts.Number(step) if step.isdigit() else ts.Letter(step)
+        marks = () if step.isdigit() else (AFTER,)
+        if self.notation.time == "superscript":
+            return written.tree(sup=(time, *marks))
+        return written.tree(sub=(time,), sup=marks if self.notation.time == "subscript" else ())
 
     def write(self, e: Any) -> Piece:
         """Return a matrix expression as it is set; raises WriteError for an operator without a rule."""

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from sympy import Expr, MatrixSymbol, S, Symbol, linsolve
 
@@ -65,7 +66,9 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     lstm_spec.spec.dimensions.DimensionError: W_o is 70×101 but z has 102 rows (n=32 from x, m=70 from W_f), in
     a_o = W_o z + b_o
     """
-    arrays = [Given(name, program.symbols[canonical_name(program, name)], tuple(s)) for name, s in shapes.items()]
+    arrays = [
+        Given(name, program.symbols[canonical_name(program, name)], _shape(name, s)) for name, s in shapes.items()
+    ]
     facts = [fact for given in arrays for fact in _facts(program, given)]
     solved, _ = _solve(facts)
     culprit = _culprit(facts, solved)
@@ -76,6 +79,14 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     if missing:
         raise DimensionError(_underdetermined(program, missing, solved, arrays))
     return {size.name: int(solved[size]) for size in program.sizes}
+
+
+def _shape(name: str, shape: Any) -> tuple[int, ...]:
+    if hasattr(shape, "shape"):
+        raise DimensionError(f"sizes are read off shapes, got {name} itself: give its .shape")
+    if isinstance(shape, str) or not isinstance(shape, Iterable):
+        raise DimensionError(f"the shape of {name} is a tuple such as (70, 102), got {shape!r}")
+    return tuple(shape)
 
 
 def canonical_name(program: Program, name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.network import Layer, Network, size_of
 from lstm_spec.spec.options import OptionError
-from lstm_spec.spec.program import Program
+from lstm_spec.spec.program import Program, cell_of
 
 
 def layers(
@@ -40,6 +40,9 @@ def layers(
     ((n, 2*m, 2*m), ('l0.h', 'l0.c', 'l0r.h'))
     """
     program = catalogue_cell(cell) if isinstance(cell, str) else cell
+    program = cell_of(program, "layers")
+    if not bidirectional and merge != "concatenate":
+        raise OptionError(f"merge={merge!r} says what becomes of two directions, so it needs bidirectional=True")
     if bidirectional and direction != "forward":
         raise OptionError(f"a bidirectional layer has both directions, got direction={direction!r} as well")
     sizes = _hidden(hidden, count)
@@ -55,7 +58,7 @@ def layers(
     )
     own = program.inputs[0].shape[0] if n is None else size_of(n)
     return Network(
-        name=name or _called(program, len(sizes), bidirectional),
+        name=_called(program, len(sizes), bidirectional) if name is None else name,
         layers=stack,
         n=own,
         outputs=outputs,

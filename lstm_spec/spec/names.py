@@ -6,6 +6,7 @@ W_f, ``d2h`` that of second order, ``d2dh`` the second-order adjoint of δh, ``h
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -117,6 +118,14 @@ def shape_text(shape: tuple[Any, Any]) -> str:
     ('m×(n+m)', '70')
     """
     rows, columns = (size_text(s) for s in shape)
-    if columns == "1":
-        return rows
-    return "×".join(f"({s})" if "+" in s or "−" in s[1:] else s for s in (rows, columns))
+    return rows if columns == "1" else axes_text(shape)
+
+
+def axes_text(shape: Iterable[Any]) -> str:
+    """Return the axes of an array as text, a sum in brackets between others; one axis alone needs none.
+
+    >>> axes_text((70, 102)), axes_text((70,))
+    ('70×102', '70')
+    """
+    axes = [size_text(side) for side in shape]
+    return axes[0] if len(axes) == 1 else "×".join(f"({s})" if "+" in s or "−" in s[1:] else s for s in axes)

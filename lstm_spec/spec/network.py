@@ -18,6 +18,7 @@ from lstm_spec.spec.program import (
     Program,
     ProgramError,
     array_shape,
+    cell_of,
     checked_sizes,
     evaluate_shape,
     sizes_in,
@@ -57,6 +58,7 @@ class Layer:
     reverse_sizes: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
+        cell_of(self.cell, "a layer")
         one_of("direction", self.direction, DIRECTIONS)
         one_of("merge", self.merge, tuple(MERGES))
         if len(self.cell.inputs) != 1:
@@ -140,6 +142,8 @@ class Network:
         one_of("outputs", self.outputs, ("all", "last"))
         one_of("past_length", self.past_length, PAST_LENGTH)
         one_of("initial", self.initial, ("given", "learned", "zero"))
+        if not isinstance(self.name, str) or not self.name:
+            raise OptionError(f"the name of a network is text that is not empty, got {self.name!r}")
         if not self.layers:
             raise OptionError(f"{self.name} needs at least one layer")
         if self.outputs == "last" and self.layers[-1].residual:
@@ -277,9 +281,9 @@ class Network:
         return total_entries((p.shape for p in self.parameters), self.check_sizes(sizes))
 
 
-def network_of(spec: Program | Network) -> Network:
-    """Return a network as it is, a cell as the network of one layer."""
-    return spec if isinstance(spec, Network) else _of_cell(spec)
+def network_of(spec: Program | Network, who: str = "a network") -> Network:
+    """Return a network as it is, a cell as the network of one layer; raises ProgramError, with who wanted it."""
+    return spec if isinstance(spec, Network) else _of_cell(cell_of(spec, who))
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -44,6 +45,8 @@ class LstmOptions:
     def __post_init__(self) -> None:
         one_of("coupled", self.coupled, tuple(_COUPLINGS))
         one_of("layer_norm", self.layer_norm, (None, "joint", "gate"))
+        one_of("gate_recurrence", self.gate_recurrence, (False, True))
+        one_of("projection", self.projection, (False, True))
         one_of("biases", self.biases, (0, 1, 2))
         one_of("concat", self.concat, ("xh", "hx", None))
         _letters("peepholes", self.peepholes, "fio", "gates")
@@ -57,20 +60,23 @@ class LstmOptions:
         self._check_pairs()
 
     def _check_values(self) -> None:
-        for function in self.activations.values():
-            elementwise(function)
+        for key, function in self.activations.items():
+            try:
+                elementwise(function)
+            except ValueError as error:
+                raise OptionError(f"activations[{key!r}]: {error}") from None
         for what, limit in self.clip.items():
-            if not limit > 0:
+            if not _is_number(limit) or not limit > 0:
                 raise OptionError(f"clip[{what!r}] is a positive limit, got {limit!r}")
         for what, share in self.zoneout.items():
-            if not 0 <= share <= 1:
+            if not _is_number(share) or not 0 <= share <= 1:
                 raise OptionError(f"zoneout[{what!r}] is a share between 0 and 1, got {share!r}")
         for gate, widths in self.deep.items():
             # A matrix with a single column is a vector among arrays, so that a layer of one unit has no form there.
             if not isinstance(widths, tuple | list) or not all(isinstance(w, int) and w > 1 for w in widths):
                 raise OptionError(f"deep[{gate!r}] is a tuple of widths from 2 on, such as (64,), got {widths!r}")
-        if not self.eps >= 0:
-            raise OptionError(f"eps is not negative, got {self.eps!r}")
+        if not _is_number(self.eps) or not self.eps >= 0:
+            raise OptionError(f"eps is a number that is not negative, got {self.eps!r}")
 
     def _check_pairs(self) -> None:
         why = dict.fromkeys(self.fixed, f"fixed={self.fixed!r} makes it 1")
@@ -128,6 +134,10 @@ def one_of(option: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise OptionError unless the value is one of the choices."""
     if value not in choices:
         raise OptionError(f"{option} is one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _letters(option: str, chosen: str, known: str, what: str) -> None:

@@ -9,6 +9,7 @@ one step in time. Every value is either *per row* or *shared* (a parameter, or t
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from reprlib import repr as shortened
 from typing import Any
 
 from sympy import Eq, Expr, MatrixExpr, MatrixSymbol, Number, Symbol, sympify
@@ -84,6 +85,8 @@ class Program:
     derivation: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ProgramError(f"the name of a cell is text that is not empty, got {shortened(self.name)}")
         _check_names(self)
         for definition in self.definitions:
             check_equation(definition.symbol, definition.expression)
@@ -258,6 +261,18 @@ def _linear(side: Any) -> tuple[int, tuple[tuple[Symbol, int], ...]]:
 def array_shape(shape: tuple[Any, Any]) -> tuple[Any, ...]:
     """Return the shape that an array of parameters has: a column vector has one axis."""
     return shape[:1] if shape[1] == 1 else shape
+
+
+def cell_of(value: Any, who: str) -> Program:
+    """Return a Program as it is; raises ProgramError, with who wanted it, for anything else, such as a cell's name."""
+    if isinstance(value, Program):
+        return value
+    raise ProgramError(f"{who} takes a Program such as ls.cell('lstm') returns, got {shortened(value)}")
+
+
+def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names as they are given, or the one name that a text is."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def check_cell(program: Program) -> Program:

@@ -27,7 +27,7 @@ def unroll(spec: Network | Program, T: int) -> Program:
     """
     if isinstance(T, bool) or not isinstance(T, int) or T < 1:
         raise ProgramError(f"T is a positive number of steps, got {T!r}")
-    return _Unrolled(network_of(spec), T).program()
+    return _Unrolled(network_of(spec, "unroll"), T).program()
 
 
 class _Unrolled:
@@ -148,7 +148,7 @@ def recurrence(spec: Network | Program) -> str:
     t = 1, …, T:
       y = [h^l0; h^l0r]
     """
-    return "\n".join(_lines(network_of(spec)))
+    return "\n".join(_lines(network_of(spec, "recurrence")))
 
 
 def _lines(network: Network) -> Iterator[str]:

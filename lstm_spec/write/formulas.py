@@ -11,7 +11,7 @@ from lstm_spec.spec.elements import element, unit_row
 from lstm_spec.spec.formula import Setting
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notations import Notation, NotationError
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Equation, Program, names_in, names_of
 from lstm_spec.spec.scalars import SUM, Piece, Scalars, WriteError, size_tree
 from lstm_spec.spec.typeset import Tree, plain, row
 
@@ -30,7 +30,7 @@ def lines(program: Program, *, notation: Notation, level: str, only: Iterable[st
     check_distinct(program, setting)
     chosen = chosen_equations(program, only)
     if level == "matrix":
-        return list(_matrix_lines(program, chosen, setting))
+        return equation_lines(program, chosen, setting)
     if level == "unit":
         return list(_unit_lines(program, chosen if only is not None else _without_inlined(program, chosen), setting))
     raise WriteError(f'level is one of "matrix", "unit", got {level!r}')
@@ -68,16 +68,16 @@ def chosen_equations(program: Program, only: Iterable[str] | None) -> list[Equat
     if only is None:
         return list(program.derived)
     known = {d.name: d for d in program}
-    names = [only] if isinstance(only, str) else list(only)
+    names = names_of(only)
     for name in names:
         if name not in known:
             raise WriteError(f"{program.name} defines no {name}; it defines {', '.join(known)}")
     return [known[name] for name in names]
 
 
-def _matrix_lines(program: Program, chosen: list[Equation], setting: Setting) -> Iterator[Line]:
-    for d in chosen:
-        yield setting.symbol(d.name), _right(program, d, setting.write(d.expression), setting)
+def equation_lines(program: Program, chosen: Iterable[Equation], setting: Setting) -> list[Line]:
+    """Return equations over the values of a Program for whole layer vectors."""
+    return [(setting.symbol(d.name), _right(program, d, setting.write(d.expression), setting)) for d in chosen]
 
 
 def _right(program: Program, d: Equation, value: Piece, setting: Setting) -> Tree:

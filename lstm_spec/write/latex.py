@@ -37,7 +37,9 @@ _SIGNS = MappingProxyType(
         "|": r"\lvert ",
     }
 )
-_COMMANDS = MappingProxyType({letter: f"\\{name}" for name, letter in GREEK.items()} | {"∂": r"\partial"})
+_COMMANDS = MappingProxyType(
+    {letter: f"\\{name}" for name, letter in GREEK.items()} | {"∂": r"\partial", "…": r"\dots"}
+)
 _OPERATORS = frozenset({"tanh", "exp", "log", "max", "min"})
 _ACCENTS = MappingProxyType({"tilde": r"\tilde", "bar": r"\bar", "hat": r"\hat", "dot": r"\dot"})
 

@@ -65,6 +65,11 @@ def table(rows: Iterable[tuple[Tree, Tree]]) -> str:
     return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">\n{body}\n</math>\n'
 
 
+def inline(tree: Tree) -> str:
+    """Return a formula within a line of words."""
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML">{mathml(tree)}</math>'
+
+
 def _letter(tree: Letter) -> str:
     if tree.style == "bold":
         return element("mi", "".join(_BOLD.get(ch, ch) for ch in tree.text), mathvariant="normal")

@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import indent
 from types import MappingProxyType
 
+from lstm_spec.calculus.bptt import ThroughTime
 from lstm_spec.spec.notations import TIMES, Notation
 from lstm_spec.spec.notations import notation as notation_of
-from lstm_spec.spec.program import Program
+from lstm_spec.spec.program import Program, cell_of, names_of
 from lstm_spec.spec.scalars import WriteError
-from lstm_spec.spec.typeset import plain
+from lstm_spec.spec.typeset import Tree, plain
 from lstm_spec.write.dialects import DIALECTS
 from lstm_spec.write.formulas import Line, chosen_equations, lines
 from lstm_spec.write.latex import latex
-from lstm_spec.write.mathml import table
+from lstm_spec.write.mathml import inline, table
 from lstm_spec.write.source import source
+from lstm_spec.write.through_time import Passage, passages
 
 
 def _text(equations: list[Line]) -> str:
@@ -37,12 +40,33 @@ def _markdown(equations: list[Line]) -> str:
 _TYPESET: Mapping[str, Callable[[list[Line]], str]] = MappingProxyType(
     {"text": _text, "latex": _latex, "markdown": _markdown, "mathml": table}
 )
+
+
+def _in_dollars(tree: Tree) -> str:
+    return f"${latex(tree).strip()}$"
+
+
+_INLINE: Mapping[str, Callable[[Tree], str]] = MappingProxyType(
+    {"text": plain, "latex": _in_dollars, "markdown": _in_dollars, "mathml": inline}
+)
+
+
+def _under_heading(passage: Passage, format: str) -> str:
+    heading = "".join(part if isinstance(part, str) else _INLINE[format](part) for part in passage.heading)
+    body = _TYPESET[format](passage.lines)
+    if format == "text":
+        return f"{heading}\n{indent(body, '  ')}"
+    if format == "mathml":
+        return f"<p>{heading}</p>\n{body}"
+    return f"{heading}\n{body}" if format == "latex" else f"{heading}\n\n{body}\n"
+
+
 FORMATS = (*_TYPESET, *DIALECTS)
 """The formats that ``write`` knows."""
 
 
 def write(
-    program: Program,
+    program: Program | ThroughTime,
     *,
     format: str = "text",
     notation: str | Path | Notation = "design",
@@ -51,6 +75,9 @@ def write(
     time: str | None = None,
 ) -> str:
     r"""Return the equations of a Program in a format; of a backward one those of the adjoints.
+
+    program: may be backpropagation through time too, whose steps, sums and ends each get a heading; it is written at
+    the matrix level, in a format that is no source.
 
     format: "text", "latex", "markdown", "mathml", or runnable source "numpy", "torch", "jax". notation: "design",
     "colah", "greff", "pytorch", "keras", a FILE.toml, or a Notation; source keeps the names of the parameters. level:
@@ -78,7 +105,15 @@ def write(
         close = get_close_matches(str(format), FORMATS, 1)
         hint = f'; did you mean "{close[0]}"?' if close else ""
         raise WriteError(f'there is no format "{format}", it is one of {", ".join(FORMATS)}{hint}')
+    program = program if isinstance(program, ThroughTime) else cell_of(program, "write")
+    if isinstance(program, ThroughTime) and (format in DIALECTS or level != "matrix"):
+        asked = f'format "{format}"' if format in DIALECTS else f'level "{level}"'
+        raise WriteError(
+            f"backpropagation through time is written for whole layer vectors as {', '.join(_TYPESET)}, got {asked}; "
+            "write backward(cell), one step of it, in the others"
+        )
     if format in DIALECTS:
+        assert isinstance(program, Program)
         returns = None if only is None else tuple(d.name for d in chosen_equations(program, only))
         return source(program, dialect=DIALECTS[format], returns=returns)
     chosen = notation_of(notation)
@@ -88,4 +123,8 @@ def write(
         chosen = replace(chosen, time=time)
     if format != "text":
         chosen = chosen.in_type()
+    if isinstance(program, ThroughTime):
+        names = None if only is None else names_of(only)
+        found = passages(program, notation=chosen, only=names)
+        return "".join(_under_heading(passage, format) for passage in found)
     return _TYPESET[format](lines(program, notation=chosen, level=level, only=only))
