@@ -25,6 +25,7 @@ from tests.picture_audit import (
     completeness_faults,
     contrast_faults,
     crossings,
+    factor_faults,
     geometry_faults,
     graphviz_json,
     look_faults,
@@ -94,6 +95,7 @@ def faults_of(source, view, program, sizes):
         faults += completeness_faults(drawing, program, sizes) + rail_faults(drawing, program)
     if view == "backward":
         faults += backward_faults(drawing, ls.backward(program))
+        faults += factor_faults(drawing, read_svg(ls.draw("cell", program, **sizes).svg()), program)
     return faults
 
 
@@ -434,6 +436,21 @@ def test_audit_notices(spoiled):
     changed = re.sub(pattern, replacement, source, count=1)
     assert changed != source
     assert faults_of(changed, "cell", ALL["lstm"], sizes_of(ALL["lstm"])) != []
+
+
+def test_audit_notices_exchanged_factors():
+    source = picture("backward", "gru").svg()
+    first, second = (re.search(rf'data-of="du.{k}">(.*?)</g>', source)[1] for k in (1, 2))
+    exchanged = source.replace(first, "…").replace(second, first).replace("…", second)
+    assert any("h_tilde" in f for f in faults_of(exchanged, "backward", ALL["gru"], sizes_of(ALL["gru"])))
+
+
+@pytest.mark.parametrize("cell", ["gru", "mgu", "slstm"])
+def test_factors_have_brackets_and_names_no_factor_beside_them(cell):
+    root = read_svg(picture("backward", cell).svg()).root
+    labels = ["".join(g.itertext()) for g in root.iter() if g.get("data-of")]
+    assert [x for x in labels if re.search(r"∘\s*1|^δ[^=]*∘", x)] == []
+    assert any("∘ (1 − " in x or "∘(1 − " in x for x in labels)
 
 
 def test_audit_hears_what_graphviz_says():
