@@ -171,6 +171,23 @@ def test_dimensions_show_the_worked_example():
         assert said in text
 
 
+@pytest.mark.parametrize(
+    ("cell", "value", "sizes", "said"),
+    [
+        ("layer_norm", "a_f", {"n": 32, "m": 70}, "70 ∘ 70 + 70 ∘ 70 + 70"),
+        ("layer_norm", "e_c", {"n": 32, "m": 70}, "70 − 70 · 1"),
+        ("layer_norm", "a_h", {"n": 32, "m": 70}, "70 ∘ (70 / (70 · 1)) + 70"),
+        ("lstmp", "a_f", {}, "m×(n+q) · (n+q) + m"),
+        ("gru", "a_h", {}, "m×n · n + m×m · (m ∘ m) + m"),
+        ("gru", "h", {"m": 70}, "(70 − 70) ∘ 70 + 70 ∘ 70"),
+        ("slstm", "f", {"m": 70}, "70 + 70 − 70"),
+    ],
+)
+def test_dimensions_are_those_of_the_parts(cell, value, sizes, said):
+    node = read_svg(ls.draw("dimensions", ALL[cell], **sizes).svg()).nodes[value]
+    assert said in [line for line, _ in node.texts]
+
+
 def test_network_boxes_the_layer():
     drawing = read_svg(picture("network", "lstm").svg())
     units = [n for n in drawing.nodes.values() if n.kind == "neuron"]
