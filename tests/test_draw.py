@@ -65,7 +65,8 @@ OFTEN += [(view, cell, False) for cell in CELLS for view in ("cell", "backward",
 OFTEN += [(view, "lstm", symbolic) for view in VIEWS for symbolic in (False, True)]
 OFTEN += [(view, "gru", False) for view in VIEWS] + [("stacked", "lstmp", True), ("bidirectional", "rnn", False)]
 OFTEN = list(dict.fromkeys(OFTEN))
-SELDOM = [(view, cell, False) for cell in ALL for view in VIEWS if (view, cell, False) not in OFTEN]
+UNDRAWN = [("unit", "layer_norm", False), ("unit", "layer_norm_gate", False)]
+SELDOM = [row for cell in ALL for view in VIEWS if (row := (view, cell, False)) not in (*OFTEN, *UNDRAWN)]
 
 
 def named(table, *marks):
@@ -163,6 +164,21 @@ def test_unit_has_four_neurons_that_see_every_entry():
     assert lines == {(e, n) for e in entries for n in neurons}
     assert "412 parameters per unit" in drawing.text
     assert "28,840" in drawing.text
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "lstmp", "peephole"])
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_unit_draws_all_of_few_entries(cell, size):
+    program = ALL[cell]
+    sizes = {s.name: size for s in program.sizes}
+    source = ls.draw("unit", program, **sizes).svg()
+    drawing = read_svg(source)
+    assert faults_of(source, "unit", program, sizes) == []
+    assert all(w.source in drawing.nodes and w.target in drawing.nodes for w in drawing.wires)
+    entries = [n for n in drawing.nodes.values() if n.kind == "entry"]
+    assert len(entries) % size == 0
+    assert "more" not in {n.kind for n in drawing.nodes.values()}
+    assert not re.search(r"\b1 (units|inputs|entries)\b|all 1 ", drawing.text)
 
 
 def test_dimensions_show_the_worked_example():
@@ -355,6 +371,7 @@ def test_mistakes_are_said_in_one_sentence(call, said):
     ("arguments", "said"),
     [
         (["sell", "lstm"], 'no view "sell"'),
+        (["unit", "layer_norm"], "its normalization reads all units"),
         (["cell", "lsm"], "did you mean lstm"),
         (["cell", "lstm", "-o", "cell.jpg"], '"cell.jpg" has none of these'),
         (["cell", "lstm", "--highlight", "g"], "nothing named g to highlight"),
@@ -375,6 +392,12 @@ def test_command_says_what_png_needs(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, ["draw", "cell", "lstm", "-o", str(tmp_path / "cell.pdf")])
     assert done.exit_code == 2
     assert "PDF needs Graphviz: pip install pygraphviz" in done.output
+
+
+@pytest.mark.parametrize("cell", [cell for _, cell, _ in UNDRAWN])
+def test_unit_that_normalizes_over_all_units_is_not_drawn(cell):
+    with pytest.raises(DrawError, match=f"one unit of {cell} cannot be drawn: its normalization reads all units"):
+        ls.draw("unit", ALL[cell])
 
 
 def test_unknown_size():
