@@ -211,6 +211,32 @@ def test_network_boxes_the_layer():
     assert len(drawing.panels) == 1
 
 
+@pytest.mark.parametrize("size", [1, 2, 70])
+def test_network_returns_every_unit_to_its_entry(size):
+    drawing = read_svg(ls.draw("network", ALL["lstm"], n=size, m=size).svg())
+    units = [n.id for n in drawing.nodes.values() if n.kind == "neuron"]
+    back = [(w.source, w.target) for w in drawing.wires if w.flow == "value"]
+    assert back == [(unit, unit.replace("unit", "h_prev")) for unit in units]
+    assert not re.search(r"\b1 units", drawing.text)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("lstm", "28,840 parameters: 4 weights on every line into the layer, the others within it"),
+        ("cifg", "21,630 parameters: 3 weights on every line into the layer, the others within it"),
+        ("mgu", "14,420 parameters: 2 weights on every line into the layer, the others within it"),
+        ("rnn", "7,210 parameters: 1 weight on every line into the layer, the others within it"),
+        ("sru", "14,980 parameters: weights on the lines into the layer, the others within it"),
+        ("fgr", "parameters: weights on the lines into the layer, the others within it"),
+    ],
+)
+def test_network_says_where_its_parameters_are(cell, said):
+    text = read_svg(picture("network", cell).svg()).text
+    assert said in text
+    assert "one weight" not in text
+
+
 @pytest.mark.parametrize("seed", [7, *(pytest.param(k, marks=pytest.mark.catalogue) for k in range(8, 60))])
 def test_any_cell_is_drawn(seed):
     program = random_cell(random.Random(seed).randint)
