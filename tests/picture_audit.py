@@ -556,6 +556,39 @@ def _difference(wanted: Counter, got: Counter) -> str:
     return f"missing {sorted((wanted - got).elements())}, too many {sorted((got - wanted).elements())}"
 
 
+def factor_faults(d: Drawing, forward: Drawing, program) -> list[str]:
+    """What a gradient is multiplied by on its way out of a circle is what the cell multiplies by at this circle."""
+    faults = []
+    setting = Setting(NOTATIONS["design"].in_type(), program.shared, frozenset(program.symbols))
+    for w in d.wires:
+        circle = w.source.removeprefix("d-")
+        if circle == w.source or " → " not in w.title or forward.nodes[circle].kind == "layer":
+            continue
+        term, value = w.title.partition(": ")[2], w.title.partition(": ")[0].partition(" → d")[2]
+        label = _squeeze(
+            "".join(t for g in d.root.iter(f"{SVG}g") if g.get("data-of") == w.value for t in g.itertext())
+        )
+        for other in _partners(forward, circle, value):
+            if text_of(program.symbols[other]) not in term:
+                faults.append(f"{circle} multiplies by {other}, the way of its gradient to {value} says {term}")
+            if _squeeze(plain(setting.symbol(other))) not in label:
+                faults.append(f"{circle} multiplies by {other}, the label on the way to {value} says {label!r}")
+    return faults
+
+
+def _partners(forward: Drawing, circle: str, value: str) -> set[str]:
+    """The named values that a value is multiplied by at a circle, and on the way from there to an equation's end."""
+    node = forward.nodes[circle]
+    found: set[str] = set()
+    if node.text == "×":
+        found = {w.source for w in forward.wires if w.target == circle} - {value}
+    for w in forward.wires:
+        after = forward.nodes[w.target]
+        if w.source == circle != node.equation and after.equation == node.equation and after.kind != "layer":
+            found |= _partners(forward, after.id, circle)
+    return {name for name in found if "." not in name}
+
+
 def backward_faults(d: Drawing, back) -> list[str]:
     """The uses of adjoints in the equations are the uses that the wires carry; factors and names occur as text."""
     origin = back.origin

@@ -25,6 +25,7 @@ from tests.picture_audit import (
     completeness_faults,
     contrast_faults,
     crossings,
+    factor_faults,
     geometry_faults,
     graphviz_json,
     look_faults,
@@ -64,7 +65,8 @@ OFTEN += [(view, cell, False) for cell in CELLS for view in ("cell", "backward",
 OFTEN += [(view, "lstm", symbolic) for view in VIEWS for symbolic in (False, True)]
 OFTEN += [(view, "gru", False) for view in VIEWS] + [("stacked", "lstmp", True), ("bidirectional", "rnn", False)]
 OFTEN = list(dict.fromkeys(OFTEN))
-SELDOM = [(view, cell, False) for cell in ALL for view in VIEWS if (view, cell, False) not in OFTEN]
+UNDRAWN = [("unit", "layer_norm", False), ("unit", "layer_norm_gate", False)]
+SELDOM = [row for cell in ALL for view in VIEWS if (row := (view, cell, False)) not in (*OFTEN, *UNDRAWN)]
 
 
 def named(table, *marks):
@@ -94,6 +96,7 @@ def faults_of(source, view, program, sizes):
         faults += completeness_faults(drawing, program, sizes) + rail_faults(drawing, program)
     if view == "backward":
         faults += backward_faults(drawing, ls.backward(program))
+        faults += factor_faults(drawing, read_svg(ls.draw("cell", program, **sizes).svg()), program)
     return faults
 
 
@@ -163,10 +166,42 @@ def test_unit_has_four_neurons_that_see_every_entry():
     assert "28,840" in drawing.text
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "lstmp", "peephole"])
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_unit_draws_all_of_few_entries(cell, size):
+    program = ALL[cell]
+    sizes = {s.name: size for s in program.sizes}
+    source = ls.draw("unit", program, **sizes).svg()
+    drawing = read_svg(source)
+    assert faults_of(source, "unit", program, sizes) == []
+    assert all(w.source in drawing.nodes and w.target in drawing.nodes for w in drawing.wires)
+    entries = [n for n in drawing.nodes.values() if n.kind == "entry"]
+    assert len(entries) % size == 0
+    assert "more" not in {n.kind for n in drawing.nodes.values()}
+    assert not re.search(r"\b1 (units|inputs|entries)\b|all 1 ", drawing.text)
+
+
 def test_dimensions_show_the_worked_example():
     text = read_svg(picture("dimensions", "lstm").svg()).text
     for said in ("[32; 70]", "70×102 · 102 + 70", "28,840 parameters"):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "sizes", "said"),
+    [
+        ("layer_norm", "a_f", {"n": 32, "m": 70}, "70 ∘ 70 + 70 ∘ 70 + 70"),
+        ("layer_norm", "e_c", {"n": 32, "m": 70}, "70 − 70 · 1"),
+        ("layer_norm", "a_h", {"n": 32, "m": 70}, "70 ∘ (70 / (70 · 1)) + 70"),
+        ("lstmp", "a_f", {}, "m×(n+q) · (n+q) + m"),
+        ("gru", "a_h", {}, "m×n · n + m×m · (m ∘ m) + m"),
+        ("gru", "h", {"m": 70}, "(70 − 70) ∘ 70 + 70 ∘ 70"),
+        ("slstm", "f", {"m": 70}, "70 + 70 − 70"),
+    ],
+)
+def test_dimensions_are_those_of_the_parts(cell, value, sizes, said):
+    node = read_svg(ls.draw("dimensions", ALL[cell], **sizes).svg()).nodes[value]
+    assert said in [line for line, _ in node.texts]
 
 
 def test_network_boxes_the_layer():
@@ -174,6 +209,32 @@ def test_network_boxes_the_layer():
     units = [n for n in drawing.nodes.values() if n.kind == "neuron"]
     assert all(drawing.panels[0].inside(n.rect.center) for n in units)
     assert len(drawing.panels) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 70])
+def test_network_returns_every_unit_to_its_entry(size):
+    drawing = read_svg(ls.draw("network", ALL["lstm"], n=size, m=size).svg())
+    units = [n.id for n in drawing.nodes.values() if n.kind == "neuron"]
+    back = [(w.source, w.target) for w in drawing.wires if w.flow == "value"]
+    assert back == [(unit, unit.replace("unit", "h_prev")) for unit in units]
+    assert not re.search(r"\b1 units", drawing.text)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("lstm", "28,840 parameters: 4 weights on every line into the layer, the others within it"),
+        ("cifg", "21,630 parameters: 3 weights on every line into the layer, the others within it"),
+        ("mgu", "14,420 parameters: 2 weights on every line into the layer, the others within it"),
+        ("rnn", "7,210 parameters: 1 weight on every line into the layer, the others within it"),
+        ("sru", "14,980 parameters: weights on the lines into the layer, the others within it"),
+        ("fgr", "parameters: weights on the lines into the layer, the others within it"),
+    ],
+)
+def test_network_says_where_its_parameters_are(cell, said):
+    text = read_svg(picture("network", cell).svg()).text
+    assert said in text
+    assert "one weight" not in text
 
 
 @pytest.mark.parametrize("seed", [7, *(pytest.param(k, marks=pytest.mark.catalogue) for k in range(8, 60))])
@@ -336,6 +397,7 @@ def test_mistakes_are_said_in_one_sentence(call, said):
     ("arguments", "said"),
     [
         (["sell", "lstm"], 'no view "sell"'),
+        (["unit", "layer_norm"], "its normalization reads all units"),
         (["cell", "lsm"], "did you mean lstm"),
         (["cell", "lstm", "-o", "cell.jpg"], '"cell.jpg" has none of these'),
         (["cell", "lstm", "--highlight", "g"], "nothing named g to highlight"),
@@ -356,6 +418,12 @@ def test_command_says_what_png_needs(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, ["draw", "cell", "lstm", "-o", str(tmp_path / "cell.pdf")])
     assert done.exit_code == 2
     assert "PDF needs Graphviz: pip install pygraphviz" in done.output
+
+
+@pytest.mark.parametrize("cell", [cell for _, cell, _ in UNDRAWN])
+def test_unit_that_normalizes_over_all_units_is_not_drawn(cell):
+    with pytest.raises(DrawError, match=f"one unit of {cell} cannot be drawn: its normalization reads all units"):
+        ls.draw("unit", ALL[cell])
 
 
 def test_unknown_size():
@@ -434,6 +502,21 @@ def test_audit_notices(spoiled):
     changed = re.sub(pattern, replacement, source, count=1)
     assert changed != source
     assert faults_of(changed, "cell", ALL["lstm"], sizes_of(ALL["lstm"])) != []
+
+
+def test_audit_notices_exchanged_factors():
+    source = picture("backward", "gru").svg()
+    first, second = (re.search(rf'data-of="du.{k}">(.*?)</g>', source)[1] for k in (1, 2))
+    exchanged = source.replace(first, "…").replace(second, first).replace("…", second)
+    assert any("h_tilde" in f for f in faults_of(exchanged, "backward", ALL["gru"], sizes_of(ALL["gru"])))
+
+
+@pytest.mark.parametrize("cell", ["gru", "mgu", "slstm"])
+def test_factors_have_brackets_and_names_no_factor_beside_them(cell):
+    root = read_svg(picture("backward", cell).svg()).root
+    labels = ["".join(g.itertext()) for g in root.iter() if g.get("data-of")]
+    assert [x for x in labels if re.search(r"∘\s*1|^δ[^=]*∘", x)] == []
+    assert any("∘ (1 − " in x or "∘(1 − " in x for x in labels)
 
 
 def test_audit_hears_what_graphviz_says():

@@ -3,6 +3,7 @@
 Places and ways are those of the cell; factors, boxes and names are read from the equations of the backward Program.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -159,18 +160,18 @@ class _Sketch:
                     self.labels.append((name, wordings))
 
     def _wordings(self, value: str, adjoint: str, factor: Text, final: bool) -> list[Text]:
-        """Return what a wire may say: its name with the factor on its way, or less where there is little room."""
+        """Return what a wire may say: the factor on its way, or its name; with both, all of its equation."""
         outside = value not in self.graph.by_id
         if outside or not final or adjoint not in self.g.back.symbols:
             return [factor] if factor else []
-        symbol = self.g.setter.symbol(adjoint)
+        # A name beside a factor would read as their product.
+        said = self.g.row(self.g.adjoints[adjoint]) if factor else self.g.setter.symbol(adjoint)
         shape = evaluate_shape(self.g.back.symbols[adjoint].shape, dict(self.g.sizes))
-        whole = [(*symbol, *plain("\u00a0\u00a0"), *factor)] if factor else []
-        return [*(with_shape(line, shape) for line in (*whole, symbol)), symbol]
+        return [with_shape(said, shape), said]
 
     def _readers(self, value: str, tree: Tree) -> list[tuple[str, Text, str]]:
         """Return for every branch the node it comes from, the factor on its way, and the use in the equations."""
-        taken: dict[str, int] = {}
+        taken: Counter[str] = Counter()
         found: list[tuple[str, Text, str]] = []
         for branch in tree.branches:
             id = branch.sink.spot
@@ -183,10 +184,11 @@ class _Sketch:
                 continue
             within = self.graph.inner(op)
             terms = [term for inner in (*op.statistics, within) for term in self.g.terms(value, inner)]
-            reading = [o for o in self.graph.readers(value) if self.graph.inner(o) == within]
+            reading = [o.id for o in self.graph.readers(value) if self.graph.inner(o) == within]
             if op.kind != "layer" or len(reading) > 1:
-                position = taken.setdefault(within, 0)
-                taken[within] += 1
+                # Branches come in the order of their ways, terms in the order of the uses in the expression.
+                position = reading.index(id) + taken[id]
+                taken[id] += 1
                 terms = terms[position : position + 1]
             factor = self.g.factor(terms[0]) if terms and op.kind != "layer" else ()
             uses = [f"{term.adjoint} → {self.g.name(value)}: {text(term.expression)}" for term in terms]

@@ -114,12 +114,14 @@ def on_border(end: Point, inner: Point, node: Node) -> Point:
     return (x, cy + (node.height / 2 if inner[1] > cy else -node.height / 2))
 
 
-def legend(items: Sequence[str], left: float, y: float, right: float) -> tuple[LegendItem, ...]:
+def legend(
+    items: Sequence[str], left: float, y: float, right: float, said: Mapping[str, str] = SAMPLES
+) -> tuple[LegendItem, ...]:
     """Return the samples in rows from the left, each with its meaning."""
     found: list[LegendItem] = []
     x = left
     for item in items:
-        text = plain(SAMPLES[item], dim=True)
+        text = plain(said[item], dim=True)
         wide = width(text, LEGEND_SIZE)
         if x > left and x + 30 + wide > right:
             x, y = left, y - 18

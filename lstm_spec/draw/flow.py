@@ -1,11 +1,11 @@
 """The view of dimensions: one box per equation with the arithmetic of its shapes, from left to right."""
 
+import re
 from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
 from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul
-from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.draw.cell import DESPERATE
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
@@ -18,6 +18,7 @@ from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Line, Scene
 from lstm_spec.draw.text import Typesetter, plain, width, with_shape
 from lstm_spec.draw.words import count_text, display_name
+from lstm_spec.spec.functions import quotient
 from lstm_spec.spec.names import shape_text
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import Elementwise, parts_of
@@ -27,6 +28,9 @@ LEGEND = ("layer", "vector", "joint", "state", "value")
 NAME, FORMULA = 11.0, 8.5
 MOST_SLACK, CLOSE = 7, 4
 """How much extra room is tried, and how many wires may enter a box on neighbouring lines."""
+
+_SUM, _PRODUCT, _HADAMARD, _QUOTIENT = r",|\S[+−]\S", r"[+−,/∘]", r"[+−,/·]", r"[+−,/·∘]"
+"""Signs that part an operand from its neighbours unless it stands in brackets."""
 
 WIDEST = 4.5
 """How much wider than high the picture gets before its boxes move apart."""
@@ -58,22 +62,36 @@ def arithmetic(e: Any, sizes: dict[Any, int]) -> str:
     >>> cell = lstm()
     >>> arithmetic(cell["a_f"].expression, cell.check_sizes({"n": 32, "m": 70}))
     '70×102 · 102 + 70'
+    >>> arithmetic(cell["a_f"].expression, {})
+    'm×(n+m) · (n+m) + m'
     """
     if isinstance(e, MatAdd):
-        return " + ".join(arithmetic(a, sizes) for a in e.args)
+        signs = ["−" if a.as_coeff_mmul()[0].could_extract_minus_sign() else "+" for a in e.args]
+        written = [_bracketed(arithmetic(a, sizes), _SUM) for a in e.args]
+        first = "−" if signs[0] == "−" else ""
+        return first + written[0] + "".join(f" {s} {w}" for s, w in zip(signs[1:], written[1:], strict=True))
     if isinstance(e, MatMul | HadamardProduct):
-        sign = " · " if isinstance(e, MatMul) else " ∘ "
-        factors = [a for a in e.args if getattr(a, "is_Matrix", False)]
-        return sign.join(
-            f"({arithmetic(a, sizes)})" if isinstance(a, MatAdd) else arithmetic(a, sizes) for a in factors
-        )
+        sign, loose = ("·", _PRODUCT) if isinstance(e, MatMul) else ("∘", _HADAMARD)
+        factors = [arithmetic(a, sizes) for a in e.args if getattr(a, "is_Matrix", False)]
+        return f" {sign} ".join(factors if len(factors) == 1 else [_bracketed(f, loose) for f in factors])
     if isinstance(e, Elementwise):
-        return ", ".join(arithmetic(a, sizes) for a in e.arguments)
+        arguments = [arithmetic(a, sizes) for a in e.arguments]
+        if e.function.expr.func is quotient:
+            return " / ".join(_bracketed(a, _QUOTIENT) for a in arguments)
+        return ", ".join(arguments)
     if isinstance(e, BlockMatrix):
         return "[" + "; ".join(arithmetic(part, sizes) for part in parts_of(e)) + "]"
-    if isinstance(e, MatrixSlice):
-        return arithmetic(e.parent, sizes)
     return shape_text(evaluate_shape(e.shape, sizes))
+
+
+def _bracketed(said: str, loose: str) -> str:
+    """Return an operand in parentheses if it has one of the given signs outside of any brackets."""
+    bare, depth = "", 0
+    for character in said:
+        depth += character in "(["
+        bare += "" if depth else character
+        depth -= character in ")]"
+    return f"({said})" if re.search(loose, bare) else said
 
 
 def _lines(d: Equation, setter: Typesetter, sizes: dict[Any, int]) -> tuple[Line, ...]:

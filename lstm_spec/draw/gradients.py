@@ -112,7 +112,10 @@ class Gradients:
         others = [a for a in e.args if a is not inner]
         if isinstance(e, HadamardProduct):
             before = self._factor(inner, adjoint)
-            return (*before, *plain(" ∘ " if before else "∘ "), *self.formula(hadamard(*others)))
+            by = self.formula(hadamard(*others))
+            if len(others) == 1 and isinstance(others[0], MatAdd):
+                by = (*plain("("), *by, *plain(")"))
+            return (*before, *plain(" ∘ " if before else "∘ "), *by)
         if isinstance(e, MatMul) and not any(getattr(a, "is_Matrix", False) for a in others):
             return (*self.setter.around(MatMul(*others, hole(*e.shape), evaluate=False)), *self._factor(inner, adjoint))
         return self.formula(e)

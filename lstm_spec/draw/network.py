@@ -4,18 +4,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lstm_spec.draw.compose import Drawn, kinds_in, legend, note
+from sympy import expand
+
+from lstm_spec.draw.compose import SAMPLES, Drawn, kinds_in, legend, note
 from lstm_spec.draw.read import read
 from lstm_spec.draw.scene import Label, Line, Node, Panel, Point, Scene, Wire
 from lstm_spec.draw.text import Text, Typesetter, plain, runs, with_shape
-from lstm_spec.draw.words import count_text, display_name
+from lstm_spec.draw.words import count_text, counted, display_name
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.names import size_text
 from lstm_spec.spec.program import Program, evaluate_shape
 
 LEGEND = ("entry", "neuron", "weight", "value")
-PITCH, SIDE, REACH = 36.0, 26.0, 190.0
-"""Distance between dots and their diameter, distance between layers, in points."""
+PITCH, SIDE, REACH, ASIDE = 36.0, 26.0, 190.0, 34.0
+"""Distance between dots, their diameter, distance between layers, how far beside its dots a state runs, in points."""
+
+_SAID = {
+    **SAMPLES,
+    "neuron": "one unit of the layer",
+    "weight": "connection with its weights",
+    "value": "vector, entry by entry",
+}
 
 
 def network_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
@@ -41,19 +50,20 @@ def network_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]
     title = note(plain(f"{name} layer"), low[0] + 8, high[1] - 13, 12.0)
     rails = len(read(program, setter, dict(sizes)).rails)
     memory = [f"{rails} memor{'ies' if rails > 1 else 'y'} in each"] if rails else []
-    said = [f"{size_text(outer)} units", *memory]
+    said = [counted(outer, "unit"), *memory]
     labels = [note(plain(s, dim=True), low[0] + 8, high[1] - 28 - 12 * k, 8.5) for k, s in enumerate(said)]
-    back = _way_back(units[-1], returned[-1], floor)
+    again = [n for n in returned if n.kind != "more"]
+    back = [_way_back(unit, entry, floor) for unit, entry in zip(active, again, strict=True)]
     labels += [
         _centred(with_shape(setter.symbol(given), (inner, 1)), (0, 26), given),
         _centred(with_shape(setter.symbol(before), (outer, 1)), (0, second + 26), before),
-        _right_of(with_shape(setter.symbol(state), (outer, 1)), (REACH + 6, low[1] - 14), state),
+        _right_of(with_shape(setter.symbol(state), (outer, 1)), (REACH + ASIDE + 6, low[1] - 14), state),
         _centred(plain("next layer", dim=True), (2 * REACH, following[0].center[1] + 26), ""),
         _centred(plain("one step later", dim=True), (REACH / 2, floor - 10), ""),
-        note(plain(f"{count} parameters, on all lines into the layer", dim=True), -20, floor - 34, 10.0, "parameters"),
+        note(plain(_carried(program, count), dim=True), -20, floor - 34, 10.0, "parameters"),
     ]
     nodes = (*inputs, *returned, *units, *following)
-    drawn = Drawn((*weights, back), ())
+    drawn = Drawn((*weights, *back), ())
     return Scene(
         name=program.name,
         title=f"a network with one {name} layer",
@@ -64,7 +74,7 @@ def network_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]
         joints=(),
         labels=tuple(labels),
         panels=(Panel("layer", low, high, title),),
-        legend=legend(kinds_in(nodes, drawn, LEGEND), -20, floor - 54, 2 * REACH + 20),
+        legend=legend(kinds_in(nodes, drawn, LEGEND), -20, floor - 54, 2 * REACH + 20, _SAID),
     )
 
 
@@ -95,10 +105,25 @@ def _line(a: Node, b: Node) -> Wire:
     return Wire(a.id, b.id, f"{a.id}-{b.id}", (start, end), flow="weight", arrow=False)
 
 
+def _carried(program: Program, count: str) -> str:
+    """Return how many parameters there are and where: on the lines into the layer, and within it."""
+    inner, outer, units = (
+        program.symbols[name].shape[0] for name in (program.inputs[0].name, program.states[0], program.states[-1])
+    )
+    total = expand(program.parameter_count())
+    each, other = total.coeff(inner * units), total.coeff(outer * units)
+    if not (inner != outer == units and each == other and each.is_Integer and each > 0):
+        return f"{count} parameters: weights on the lines into the layer, the others within it"
+    rest = ", the others within it" if total - each * units * (inner + outer) != 0 else ""
+    return f"{count} parameters: {counted(each, 'weight')} on every line into the layer{rest}"
+
+
 def _way_back(unit: Node, entry: Node, floor: float) -> Wire:
-    """Return the wire from the layer's output round below it to the entries of the step after."""
-    start, end = (unit.center[0], unit.center[1] - SIDE / 2), (entry.center[0], entry.center[1] - SIDE / 2)
-    return Wire(unit.id, entry.id, "h", (start, (start[0], floor), (end[0], floor), end))
+    """Return the wire from a unit round below the layer to its entry of the step after; all share one trunk."""
+    start, end = (unit.center[0] + SIDE / 2, unit.center[1]), (entry.center[0] - SIDE / 2, entry.center[1])
+    right, left = unit.center[0] + ASIDE, entry.center[0] - ASIDE
+    way = (start, (right, start[1]), (right, floor), (left, floor), (left, end[1]), end)
+    return Wire(unit.id, entry.id, "h", way)
 
 
 def _moved(nodes: list[Node], middle: float) -> list[Node]:

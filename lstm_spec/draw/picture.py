@@ -8,6 +8,7 @@ from typing import Any
 
 from lstm_spec.draw.backward import backward_scene
 from lstm_spec.draw.cell import cell_scene
+from lstm_spec.draw.contract import equations
 from lstm_spec.draw.dot import dot
 from lstm_spec.draw.flow import flow_scene
 from lstm_spec.draw.layers import bidirectional_scene, layers_scene
@@ -35,6 +36,17 @@ class Options:
     notation: Choice = "design"
 
 
+def _unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
+    """Return the picture of one unit, where there is such a thing."""
+    joint = [name for equation in equations(program) for name in equation.statistics]
+    if joint:
+        raise DrawError(
+            f"one unit of {program.name} cannot be drawn: its normalization reads all units, as in"
+            f' {program[joint[0]]}; draw the view "cell"'
+        )
+    return unit_scene(program, setter, sizes)
+
+
 View = Callable[[Program, Typesetter, Mapping[Any, int], Options], Scene]
 
 VIEWS: Mapping[str, View] = MappingProxyType(
@@ -43,7 +55,7 @@ VIEWS: Mapping[str, View] = MappingProxyType(
         "cell": lambda p, t, s, o: cell_scene(p, t, s),
         "dimensions": lambda p, t, s, o: flow_scene(p, t, s),
         "network": lambda p, t, s, o: network_scene(p, t, s),
-        "unit": lambda p, t, s, o: unit_scene(p, t, s),
+        "unit": lambda p, t, s, o: _unit_scene(p, t, s),
         "unrolled": lambda p, t, s, o: layers_scene(p, t, s, layers=1, steps=o.steps),
         "stacked": lambda p, t, s, o: layers_scene(p, t, s, layers=o.layers, steps=o.steps),
         "bidirectional": lambda p, t, s, o: bidirectional_scene(p, t, s, steps=o.steps),
@@ -120,7 +132,8 @@ def draw(
     its name, a TOML file, or a mapping of names to what is written; highlight: names of equations or values to mark;
     steps: how many steps of time there are (None: T of them); layers: how many layers the view "stacked" has.
 
-    Returns a Picture. Raises DrawError for an unknown view, theme or name; ProgramError for an unknown size.
+    Returns a Picture. Raises DrawError for an unknown view, theme or name, and for a unit of a cell that normalizes
+    over its units; ProgramError for an unknown size.
     """
     _one_of("view", view, tuple(VIEWS))
     _one_of("theme", theme, ("auto", "light", "dark"))

@@ -16,7 +16,7 @@ from lstm_spec.draw.read import read
 from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Label, Line, Node, Panel, Point, Scene, Wire
 from lstm_spec.draw.text import Run, Text, Typesetter, characters, plain, runs, width, with_shape
-from lstm_spec.draw.words import count_text, display_name, number_text
+from lstm_spec.draw.words import count_text, counted, display_name, number_text
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.names import size_text
 from lstm_spec.spec.notation import text
@@ -25,6 +25,9 @@ from lstm_spec.spec.program import Program
 LEGEND = ("neuron", "product", "joint", "state", "weight")
 ENTRY, PITCH, DEPTH = 24.0, 34.0, 84.0
 """Side of an entry's box, distance between their centres, and how far they are below the unit, in points."""
+
+MOST = 4
+"""How many entries a vector has at most of which none is left out."""
 
 _WORDS = ("no", "one", "two", "three", "four", "five", "six")
 
@@ -221,9 +224,7 @@ def _fans(
     row: float,
 ) -> tuple[list[Node], list[Wire], list[Label]]:
     """Return the boxes of the entries, a line from each to every neuron that sees it, and a note below each group."""
-    indices = [
-        ["1", "2", "j", "…", size_text(g.size)] if g.is_units else ["1", "2", "…", size_text(g.size)] for g in groups
-    ]
+    indices = [_shown(g) for g in groups]
     total = PITCH * (sum(map(len, indices)) + len(groups) - 2)
     x = middle - total / 2
     entries: list[Node] = []
@@ -241,13 +242,25 @@ def _fans(
                 fans += [_fan(node, n, group, index) for n in neurons if _sees(whole, n.id, group.value)]
             x += PITCH
         previous = [before for before, _ in whole.states]
-        others = "inputs" if group.value in whole.inputs else "entries" if group.value in previous else "hidden units"
-        said = f": all {size_text(group.size)} units" if group.is_units else f": {size_text(group.size)} {others}"
+        others = "input" if group.value in whole.inputs else "entry" if group.value in previous else "hidden unit"
+        all_ = "all " if group.is_units and group.size != 1 else ""
+        said = f": {all_}{counted(group.size, 'unit' if group.is_units else others)}"
         line_ = (*group.text, *plain(said, dim=True))
         label = note(line_, 0, row - ENTRY, 9.0)
         notes.append(replace(label, center=((start + x - PITCH) / 2, row - ENTRY + 2)))
         x += PITCH
     return entries, fans, notes
+
+
+def _shown(group: Group) -> list[str]:
+    """Return the indices of the entries that are drawn: all of few, or the first, some other unit and the last."""
+    size, some = group.size, ["1", "2", *(["j"] if group.is_units else [])]
+    if size not in range(1, MOST + 1):
+        return [*some, "…", size_text(size)]
+    every = [str(k) for k in range(1, int(size) + 1)]
+    if group.is_units:
+        every[min(2, int(size) - 1)] = "j"
+    return every
 
 
 def _entry(group: Group, index: str, whole: Graph) -> Text:
@@ -278,7 +291,8 @@ def _notes(program: Program, own: Graph, sizes: Mapping[Any, int], left: float, 
     else:
         value = each.subs(dict(sizes))
         number = number_text(int(value)) if value.is_number else size_text(value)
-        lines = [f"{number} parameters per unit, in {size_text(hidden.subs(dict(sizes)))} units: {count} parameters"]
+        units = counted(hidden.subs(dict(sizes)), "unit")
+        lines = [f"{number} parameters per unit, in {units}: {count} parameters"]
     state = program.states[0]
     lines.append(f"every unit needs all of {state} of the step before, so a unit alone cannot be unrolled; a layer can")
     return [

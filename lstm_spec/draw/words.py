@@ -32,3 +32,13 @@ def number_text(count: Any) -> str:
     '28,840'
     """
     return f"{count:,}" if isinstance(count, int) else size_text(count)
+
+
+def counted(count: Any, noun: str) -> str:
+    """Return a number of things as text.
+
+    >>> counted(1, "unit"), counted(70, "entry"), counted("m", "unit")
+    ('1 unit', '70 entries', 'm units')
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{size_text(count)} {noun if count == 1 else plural}"
