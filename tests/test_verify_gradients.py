@@ -80,14 +80,17 @@ def backward_from(params, x, h0, c0, *cotangents):
     return backward(params, x, np.nextafter(h0, np.float32(2)), c0, *cotangents)
 
 
-APART = {"T": 5, "B": 1, "n": 2, "m": 3, "dtype": "float32", "regime": "wide range", "seed": 224}
+APART = {"T": 5, "B": 1, "n": 2, "m": 3, "dtype": "float32", "regime": "wide range"}
 
 
 def test_gradients_are_held_against_the_forward_pass_that_they_belong_to():
-    """One unit in the last place of h may be seen in a gradient; both are right, each for its own h."""
-    case = question(**APART)
+    """One unit in the last place of h may be seen in a gradient; both are right, each for its own h.
+
+    Which case shows it depends on how a processor rounds, so one is looked for.
+    """
     other = Target(name="other", forward=forward, backward=backward_from, dtypes=("float32",))
-    assert outcome(other, case).finding is not None
+    cases = (question(**APART, seed=seed) for seed in range(3000))
+    case = next(case for case in cases if outcome(other, case).finding is not None)
     assert outcome(replace(other, differentiated=rounded_otherwise), case).finding is None
 
 
