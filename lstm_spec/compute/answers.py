@@ -36,15 +36,21 @@ def answers_of(
     )
 
 
-def canonical(cell: Program) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return the compiled equations of a cell as ``forward`` and ``backward`` of the form that targets have."""
+def canonical(
+    cell: Program, *, formulas: Program | None = None, window: int | None = None
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the compiled equations of a cell as ``forward`` and ``backward`` of the form that targets have.
+
+    formulas, window: of the backward pass, as ``gradients`` takes them.
+    """
 
     def forward(params: Mapping[str, Array], x: Array, *states: Array) -> tuple[Array, ...]:
         return run(cell, params, x, *states)
 
     def backward(params: Mapping[str, Array], x: Array, *others: Array) -> tuple[Any, ...]:
         count = len(cell.states)
-        found = gradients(cell, params, x, others[:count], others[count], others[count + 1 :])
+        given = (others[:count], others[count], others[count + 1 :])
+        found = gradients(cell, params, x, *given, formulas=formulas, window=window)
         return ({name: found[name] for name in params}, found["x"], *(found[f"{s}0"] for s in cell.states))
 
     return forward, backward

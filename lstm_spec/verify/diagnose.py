@@ -54,43 +54,19 @@ class Diagnosis:
         return {"id": self.id, "sentence": self.sentence, "confidence": round(self.confidence, 3)}
 
 
-def hypotheses(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
-    """Return what may be wrong with an implementation of a cell, or with ``gradients`` of its backward pass only.
-
-    What shows only in a second call, such as a state that is kept, is no hypothesis about one call and is left out.
-    """
+def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
+    """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
-        found = (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    else:
-        found = (*mispackings(cell), *faults(cell), *everywhere(cell), *equation_hypotheses(cell))
-    return tuple(h for h in found if h.kind not in ("calls", "precision"))
+        return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
+    return (*mispackings(cell), *faults(cell), *everywhere(cell), *equation_hypotheses(cell))
 
 
-def diagnose(
-    observations: Sequence[Observation],
-    candidates: Sequence[Hypothesis],
-    contract: Accuracy,
-    *,
-    seconds: float = SECONDS,
-) -> tuple[Diagnosis, ...]:
-    """Return the hypotheses that explain all observations, singles before pairs; none where nothing fits.
+def hypotheses(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
+    """Return the faults of the catalogue that one call can tell.
 
-    observations: calls of one target, the most telling first. candidates: the hypotheses to try. contract: the accuracy
-    contract of the target's format. seconds: how long pairs are tried for.
-
-    >>> from lstm_spec.compute.accuracy import accuracy
-    >>> from lstm_spec.spec.cells import lstm
-    >>> from lstm_spec.verify.cases import seeded_case
-    >>> cell = lstm()
-    >>> case = seeded_case(cell, "float64", sizes={"n": 2, "m": 3}, T=3, B=2, regime="weights x3", seed=0)
-    >>> wrong = next(f for f in faults(cell) if f.id == "reverse-direction")
-    >>> seen = Observation(case, run_hypothesis(wrong, case))
-    >>> found = diagnose([seen], hypotheses(cell), accuracy("float64"))
-    >>> [d.sentence for d in found]
-    ['the sequence is run in the reverse direction']
+    What shows only in a second call, such as a state that is kept, and what only a coarser contract explains are none.
     """
-    matcher = Matcher(observations, contract)
-    return matcher.singles(candidates) or matcher.pairs(candidates, seconds=seconds)
+    return tuple(h for h in catalogue(cell, gradients=gradients) if h.kind not in ("calls", "precision"))
 
 
 def _said(found: Iterable[Hypothesis]) -> tuple[Diagnosis, ...]:
@@ -99,7 +75,20 @@ def _said(found: Iterable[Hypothesis]) -> tuple[Diagnosis, ...]:
 
 
 class Matcher:
-    """Observations of one target, against which hypotheses are held."""
+    """Observations of one target, against which hypotheses are held.
+
+    observations: calls of the target, the most telling first. contract: the accuracy contract of its format.
+
+    >>> from lstm_spec.compute.accuracy import accuracy
+    >>> from lstm_spec.spec.cells import lstm
+    >>> from lstm_spec.verify.cases import seeded_case
+    >>> cell = lstm()
+    >>> case = seeded_case(cell, "float64", sizes={"n": 2, "m": 3}, T=3, B=2, regime="weights x3", seed=0)
+    >>> wrong = next(f for f in faults(cell) if f.id == "reverse-direction")
+    >>> matcher = Matcher([Observation(case, run_hypothesis(wrong, case))], accuracy("float64"))
+    >>> [d.sentence for d in matcher.singles(hypotheses(cell))]
+    ['the sequence is run in the reverse direction']
+    """
 
     def __init__(self, observations: Sequence[Observation], contract: Accuracy) -> None:
         self.observations = observations

@@ -63,8 +63,7 @@ def _is_fickle(subject: Subject, case: Case) -> bool:
         return False
     if any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first):
         return True
-    with np.errstate(all="ignore"):
-        return _agrees(subject, case, accuracy(str(case.dtype)))
+    return _agrees(subject, case, accuracy(str(case.dtype)))
 
 
 def _overflow(finding: Finding) -> Diagnosis:

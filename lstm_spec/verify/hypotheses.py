@@ -5,7 +5,7 @@ hypotheses make a third one, in which both are true, unless they rewrite the sam
 planted to test the checks, and matched against a target to say what is wrong with it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 from sympy import MatrixSymbol
 
 from lstm_spec.calculus.adjoint import backward
-from lstm_spec.compute.compile import Array, run
-from lstm_spec.compute.gradients import gradients
+from lstm_spec.compute.answers import canonical
+from lstm_spec.compute.compile import Array
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.operators import apply
@@ -76,21 +76,14 @@ class Hypothesis:
     @property
     def forward(self) -> Forward:
         """The forward pass as the hypothesis has it."""
-        inner: Forward = lambda params, x, *states: run(self.program, params, x, *states)  # noqa: E731
+        inner, _ = canonical(self.program)
         return reduce(lambda f, wrap: wrap.forward(f) if wrap.forward else f, self.wraps, inner)
 
     @property
     def backward(self) -> Backward:
         """The backward pass as the hypothesis has it."""
-        return reduce(lambda b, wrap: wrap.backward(b) if wrap.backward else b, self.wraps, self._pull)
-
-    def _pull(self, params: Mapping[str, Array], x: Array, *rest: Array) -> tuple[Any, ...]:
-        count = len(self.cell.states)
-        states, dy, dstates = rest[:count], rest[count], rest[count + 1 :]
-        found = gradients(
-            self.program, params, x, states, dy, dstates, formulas=self.backward_program, window=self.window
-        )
-        return {name: found[name] for name in params}, found["x"], *(found[f"{name}0"] for name in self.cell.states)
+        _, inner = canonical(self.program, formulas=self.backward_program, window=self.window)
+        return reduce(lambda b, wrap: wrap.backward(b) if wrap.backward else b, self.wraps, inner)
 
     def joined(self, other: "Hypothesis") -> "Hypothesis | None":
         """Return the hypothesis that both are true, or None where they rewrite the same equation."""

@@ -119,15 +119,23 @@ def _readings(cell: Program) -> Named:
     across = _each(names, lambda w: np.ascontiguousarray(w.T).reshape(w.shape))
     along = _each(names, lambda w: np.ascontiguousarray(w.reshape(w.shape[::-1]).T))
     what = "the kernels are stored transposed and read as if they were not"
-    yield "kernels-transposed-storage", what, _pair(across, along)
-    yield "kernels-column-major", "the kernels are read column by column", _pair(along, across)
+    yield "kernels-transposed-storage", what, around_parameters(across, along)
+    yield "kernels-column-major", "the kernels are read column by column", around_parameters(along, across)
     square = [p.name for p in kernels if p.shape[0] == p.shape[1]]
     if square:
         turn = _each(square, lambda w: w.T)
-        yield "recurrent-transposed", f"{', '.join(map(symbol_text, square))} are transposed", _pair(turn, turn)
+        yield (
+            "recurrent-transposed",
+            f"{', '.join(map(symbol_text, square))} are transposed",
+            around_parameters(turn, turn),
+        )
     if cell.inputs[0].shape[0] != cell.recurrence[0][0].shape[0] and "z" in cell.symbols:
         turn = _each(names, _recurrent_half_transposed)
-        yield "recurrent-transposed", "the recurrent columns of the kernels are transposed", _pair(turn, turn)
+        yield (
+            "recurrent-transposed",
+            "the recurrent columns of the kernels are transposed",
+            around_parameters(turn, turn),
+        )
 
 
 def _recurrent_half_transposed(w: Array) -> Array:
@@ -143,17 +151,17 @@ def _ignored(cell: Program) -> Named:
     for kind in kinds if len(kinds) > 1 else ():
         names = [p.name for p in cell.parameters if parse_name(p.name).base == kind]
         without = _each(names, np.zeros_like)
-        yield f"no-{kind}", f"{listed(names)} {'are' if len(names) > 1 else 'is'} ignored", _pair(without, without)
+        yield (
+            f"no-{kind}",
+            f"{listed(names)} {'are' if len(names) > 1 else 'is'} ignored",
+            around_parameters(without, without),
+        )
     biases = [p.name for p in cell.parameters if parse_name(p.name).base in ("b", "bR")]
     for factor, name, what in ((2, "twice", "counted twice"), (-1, "negative", "subtracted")):
         if biases:
             scaled = _each(biases, partial(np.multiply, factor))
-            yield f"biases-{name}", f"the biases are {what}", _pair(scaled, scaled)
+            yield f"biases-{name}", f"the biases are {what}", around_parameters(scaled, scaled)
 
 
 def _each(names: list[str], change: Callable[[Array], Array]) -> Change:
     return lambda params: {k: change(v) if k in names else v for k, v in params.items()}
-
-
-def _pair(taken: Change, returned: Change) -> Wrap:
-    return around_parameters(taken, returned)

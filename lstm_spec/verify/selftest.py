@@ -4,15 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
 from lstm_spec.verify.checks import CHECKS
-from lstm_spec.verify.faults import faults as implementation_faults
-from lstm_spec.verify.gradient_faults import gradient_faults
-from lstm_spec.verify.hypotheses import Hypothesis, equation_hypotheses, everywhere
-from lstm_spec.verify.mispackings import mispackings
+from lstm_spec.verify.diagnose import catalogue
+from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.run import verify
 
 COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", "float16"), "float32": ("float16",)}
@@ -89,14 +85,7 @@ def planted(cell: Program, dtype: str = "float64") -> tuple[Hypothesis, ...]:
     >>> len(planted(lstm())) > 500
     True
     """
-    found = (
-        *mispackings(cell),
-        *implementation_faults(cell),
-        *everywhere(cell),
-        *equation_hypotheses(cell),
-        *gradient_faults(cell),
-        *equation_hypotheses(cell, gradients=True),
-    )
+    found = (*catalogue(cell), *catalogue(cell, gradients=True))
     coarser = COARSER.get(dtype, ())
     return tuple(h for h in found if h.kind != "precision" or h.id == "noise" or h.id.endswith(coarser))
 
@@ -124,8 +113,8 @@ def kill(fault: Hypothesis, *, profile: str = "standard", dtype: str = "float64"
     """
     target = Target(
         name=fault.id,
-        forward=_quiet(fault.forward),
-        backward=_quiet(fault.backward) if fault.in_gradients_only else None,
+        forward=fault.forward,
+        backward=fault.backward if fault.in_gradients_only else None,
         dtypes=(dtype,),
     )
     report = verify(
@@ -139,11 +128,3 @@ def kill(fault: Hypothesis, *, profile: str = "standard", dtype: str = "float64"
     )
     found = next((check.id for check in report.checks if check.finding), None)
     return Kill(fault, found, report.cases)
-
-
-def _quiet(function: Any) -> Any:
-    def called(*given: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return function(*given)
-
-    return called
