@@ -46,6 +46,34 @@ class Held:
             packed |= {self._key(p) + name: array for name, array in own.items()}
         return packed
 
+    def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the target's arrays by name, for the specification's sizes."""
+        found: dict[str, tuple[int, ...]] = {}
+        every = self.spec.dimensions(**sizes)
+        for layer, p in self._passes():
+            own = layer.shapes(p.own(every), concat=concat_of(p.cell))
+            found |= {self._key(p) + name: shape for name, shape in own.items()}
+        return found
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The role of each array that holds all gates, W, R, b or bR, by its name; there may be none of that name."""
+        if not self.layout.gates:
+            return {}
+        roles = ("W", "R", "b", "bR")
+        return {self._key(p) + layer.names.get(role, role): role for layer, p in self._passes() for role in roles}
+
+    def unpack(self, packed: Mapping[str, Array], sizes: Mapping[str, int]) -> dict[str, Array]:
+        """Return the specification's parameters from the target's arrays, among which there may be others."""
+        found: dict[str, Array] = {}
+        every = self.spec.dimensions(**sizes)
+        for layer, p in self._passes():
+            dimensions, key = p.own(every), self._key(p)
+            names = layer.shapes(dimensions, concat=concat_of(p.cell))
+            own = layer.unpack({n: packed[key + n] for n in names}, dimensions, concat=concat_of(p.cell))
+            found |= {p.key + name: array for name, array in own.items()}
+        return found
+
     def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the parameters, from those of what the target holds."""
         found: dict[str, Array] = {}

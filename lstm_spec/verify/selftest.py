@@ -11,7 +11,8 @@ from lstm_spec.verify.diagnose import catalogue
 from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.run import verify
 
-COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", "float16"), "float32": ("float16",)}
+_NARROW = ("float16", "bfloat16", "TF32")
+COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", *_NARROW), "float32": _NARROW}
 """By format, those in which a computation is a loss of precision and not the format itself."""
 
 
