@@ -123,7 +123,7 @@ def vectors(
 
     >>> from lstm_spec.spec.recurrent import rnn
     >>> found = vectors(rnn())
-    >>> found.share > 0.98, sorted({clause for v in found.vectors for clause in v.clauses})[:3]
+    >>> found.share > 0.95, sorted({clause for v in found.vectors for clause in v.clauses})[:3]
     (True, ['batch', 'carry', 'gradient_sequence'])
     """
     if dtype not in FORMATS:
