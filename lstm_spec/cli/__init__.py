@@ -3,6 +3,7 @@
 import click
 
 from lstm_spec.cli.around import selftest
+from lstm_spec.cli.campaign import campaign
 from lstm_spec.cli.mathematics import derive, draw, prove, show
 from lstm_spec.cli.vectors import vectors
 from lstm_spec.cli.verification import verify
@@ -10,7 +11,7 @@ from lstm_spec.cli.verification import verify
 GROUPS = {
     "Somebody's LSTM": (verify,),
     "The mathematics": (show, derive, prove, draw),
-    "Work around it": (vectors, selftest),
+    "Work around it": (vectors, campaign, selftest),
 }
 
 
