@@ -14,15 +14,8 @@ from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import (
-    Call,
-    Gradients,
-    MisbehaviourError,
-    Outputs,
-    Target,
-    call_backward,
-    call_forward,
-)
+from lstm_spec.targets.calls import MisbehaviourError, Past
+from lstm_spec.targets.contract import Gradients, Outputs, Target, call_backward, call_forward
 from lstm_spec.verify import exposed
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, compare
@@ -37,7 +30,7 @@ class Subject:
     target: Target
     cell: Program | Network
 
-    def call(self, case: Case) -> tuple[Outputs, Call]:
+    def call(self, case: Case) -> tuple[Outputs, Past]:
         """Call the target's forward pass on a case; raises MisbehaviourError."""
         return call_forward(self.target, self.cell, case.params, case.x, case.states, lengths=case.lengths)
 
@@ -52,7 +45,7 @@ class Subject:
         given = (case.params, case.x, case.states)
         return call_forward(self.target, self.cell, *given, method=method, lengths=case.lengths)[0]
 
-    def call_backward(self, case: Case) -> tuple[Gradients, Call]:
+    def call_backward(self, case: Case) -> tuple[Gradients, Past]:
         """Call the target's backward pass on a case; raises MisbehaviourError."""
         dy, *dstates = case.cotangents
         given = (case.params, case.x, case.states, dy, tuple(dstates))
