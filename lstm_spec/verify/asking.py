@@ -9,9 +9,10 @@ from typing import Any
 from lstm_spec.compute.accuracy import Accuracy, accuracy
 from lstm_spec.spec.network import network_of
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
-from lstm_spec.verify.checks import Check, Subject, examine
+from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.search import Outcome, Tally, search
+from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import BLOCKED, DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult
 
 

@@ -9,10 +9,11 @@ from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
-from lstm_spec.verify.checks import CHECKS, Check, Subject
+from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
 from lstm_spec.verify.law_checks import law_checks
+from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     DISCREPANCY,
     INCONCLUSIVE,
