@@ -17,7 +17,7 @@ from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.contract import Target
 from lstm_spec.targets.python import load
 from lstm_spec.verify.cases import Array, seeded_case
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.subject import Subject
 
 CELL = lstm()
 

@@ -14,8 +14,9 @@ from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.contract import Target
 from lstm_spec.targets.python import load
 from lstm_spec.verify.cases import seeded_case
-from lstm_spec.verify.checks import CHECKS, Subject
+from lstm_spec.verify.checks import CHECKS
 from lstm_spec.verify.exposed import expose
+from lstm_spec.verify.subject import Subject
 
 CELL = lstm()
 STEPS = {1: 10, 2: 10, 3: 10, 5: 10, 8: 15, 20: 20, 50: 15, 100: 10}

@@ -16,7 +16,7 @@ from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.torch_layers import module
 from lstm_spec.verify.cases import REGIMES, seeded_case, with_lengths
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.subject import Subject
 
 KINDS = ("LSTM", "LSTMP", "GRU", "RNN", "RNN relu")
 SIZES = (1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 33)

@@ -11,7 +11,7 @@ from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.torch_layers import module
 from lstm_spec.verify import run, search
 from lstm_spec.verify.cases import seeded_case, with_lengths
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.subject import Subject
 
 pytest.importorskip("torch")
 

@@ -10,13 +10,13 @@ from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import MisbehaviourError
+from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Case, seeded_case
-from lstm_spec.verify.checks import Subject
 from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.search import Finding
+from lstm_spec.verify.subject import Subject
 
 LARGE = 8.0
 """A number above which an exponential of a few of them added up may overflow."""

@@ -20,7 +20,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.python import BUILT_IN, load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.subject import Subject
 
 
 class UsageError(ValueError):
