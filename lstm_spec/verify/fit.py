@@ -27,9 +27,11 @@ class UsageError(ValueError):
     """An option of a verification that does not exist or does not fit the target."""
 
 
-def subject_of(target: Any, spec: str | Program | Network | None, layout: str | Layout | None) -> Subject:
+def subject_of(
+    target: Any, spec: str | Program | Network | None, layout: str | Layout | None, like: str | None = None
+) -> Subject:
     """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
-    found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
+    found = (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
     cell = claimed(found, spec)
     if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
         found = compiled_spec(cell)

@@ -36,6 +36,7 @@ def verify(
     seed: int = 0,
     dtypes: Iterable[str] | None = None,
     layout: str | Layout | None = None,
+    like: str | None = None,
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
@@ -49,10 +50,11 @@ def verify(
     command line takes it. spec: the name of a cell as the command line takes it, a Program or a Network; by default
     what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
     cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
-    place of what it says. checks, skip: ids of checks to run or to leave out. require: capabilities that must be
-    claimed, such as "gradients" or "lengths". diagnose: whether to look for what is wrong with a target that fails.
-    first_finding: whether to end with the first case that fails, without looking for a simpler one. progress: called
-    with (done, total, what) as it goes.
+    place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place of ``forward``;
+    then it is a class, a function that makes one, or an instance. checks, skip: ids of checks to run or to leave out.
+    require: capabilities that must be claimed, such as "gradients" or "lengths". diagnose: whether to look for what is
+    wrong with a target that fails. first_finding: whether to end with the first case that fails, without looking for a
+    simpler one. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules. A keyboard interrupt ends the
@@ -63,7 +65,7 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout)
+    subject = subject_of(target, spec, layout, like)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
