@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import Arguments, Function, MisbehaviourError, Past, perform
-from lstm_spec.targets.held import Held
+from lstm_spec.targets.held import held
 from lstm_spec.targets.layout import Layout
 
 Array = NDArray[Any]
@@ -94,7 +94,7 @@ def call_forward(
     dtype.
     """
     arguments = _forward_arguments(target, cell, params, x, states, lengths)
-    names = ("y", *Held(target.layout, cell).states)
+    names = ("y", *held(target.layout, cell).states)
     call, results = perform(getattr(target, method), method, arguments, names, arrays=target.arrays)
     return _read(results, target, cell, x, states), call
 
@@ -115,10 +115,10 @@ def call_backward(
     params, x, states, lengths: as for ``call_forward``; dy: (T, B, m), the cotangent of y; dstates: those of the final
     states. Raises MisbehaviourError as ``call_forward`` does.
     """
-    held = Held(target.layout, cell)
+    own = held(target.layout, cell)
     arguments = _forward_arguments(target, cell, params, x, states, lengths)
-    final = zip(held.states, held.to_states(dstates), strict=True)
-    cotangents = [("dy", held.to_y(dy)), *((f"d{name}", d) for name, d in final)]
+    final = zip(own.states, own.to_states(dstates), strict=True)
+    cotangents = [("dy", own.to_y(dy)), *((f"d{name}", d) for name, d in final)]
     names = ("dparams", *(f"d{name}" for name, _ in arguments.rest))
     asked = replace(arguments, rest=[*arguments.rest, *cotangents])
     assert target.backward is not None
@@ -134,16 +134,16 @@ def _forward_arguments(
     states: tuple[Array, ...],
     lengths: Array | None,
 ) -> Arguments:
-    held = Held(target.layout, cell)
-    initial = zip(held.states, held.to_states(states), strict=True)
+    own = held(target.layout, cell)
+    initial = zip(own.states, own.to_states(states), strict=True)
     rest = [("x", target.layout.to_x(x)), *((f"{name}0", s) for name, s in initial)]
-    return Arguments(held.pack(params), rest, lengths)
+    return Arguments(own.pack(params), rest, lengths)
 
 
 def _read(
     results: Mapping[str, Array], target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...]
 ) -> Outputs:
-    own = Held(target.layout, cell)
+    own = held(target.layout, cell)
     y_shape = own.y_shape(x, states)
     sizes = (*x.shape[:2], y_shape[-1])
     held_shape = own.to_y(np.zeros(y_shape)).shape
@@ -161,7 +161,7 @@ def _read_gradients(
     params: Mapping[str, Array],
     arguments: Arguments,
 ) -> Gradients:
-    own = Held(target.layout, cell)
+    own = held(target.layout, cell)
     gradients = {}
     for name, given in (*arguments.params.items(), *arguments.rest):
         gradients[name] = array = results[f"d{name}"]

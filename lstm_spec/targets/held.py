@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,12 @@ class Held:
     layout: Layout
     spec: Program | Network
 
-    @property
+    @cached_property
     def network(self) -> Network:
         """The specification as a network."""
         return network_of(self.spec)
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """The states in the order in which the layout has them."""
         return tuple(self.layout.states or self.network.stacks)
@@ -41,7 +41,7 @@ class Held:
     def pack(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the specification's parameters as the target holds them."""
         packed: dict[str, Array] = {}
-        for layer, p in self._passes():
+        for layer, p in self._passes:
             own = layer.pack(p.own(params), concat=concat_of(p.cell))
             packed |= {self._key(p) + name: array for name, array in own.items()}
         return packed
@@ -49,7 +49,7 @@ class Held:
     def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the parameters, from those of what the target holds."""
         found: dict[str, Array] = {}
-        for layer, p in self._passes():
+        for layer, p in self._passes:
             dimensions, key = p.own(params), self._key(p)
             names = layer.shapes(dimensions, concat=concat_of(p.cell))
             own = layer.unpack_gradients({n: packed[key + n] for n in names}, dimensions, concat=concat_of(p.cell))
@@ -89,12 +89,19 @@ class Held:
         width = sum(widths) if self.network.layers[-1].merge == "concatenate" else widths[0]
         return (*x.shape[self.network.outputs == "last" : 2], width)
 
+    @cached_property
     def _passes(self) -> list[tuple[Layout, Pass]]:
         layers = enumerate(self.network.passes)
         return [(self.layout.at(index, p.reverse), p) for index, passes in layers for p in passes]
 
     def _key(self, p: Pass) -> str:
         return "" if self.layout.by_layer else p.key
+
+
+@lru_cache(maxsize=256)
+def held(layout: Layout, spec: Program | Network) -> Held:
+    """Return a specification in a layout, the same one for every call of a target."""
+    return Held(layout, spec)
 
 
 @lru_cache(maxsize=256)

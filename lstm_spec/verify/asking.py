@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from lstm_spec.compute.accuracy import Accuracy, accuracy
+from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
@@ -104,7 +104,7 @@ class Asking:
         return small, max(1, round(self.profile.seeded * check.weight)) if check.seeded else 0
 
     def _search(self, check: Check, dtype: str, tally: Tally) -> None:
-        contract = accuracy(dtype)
+        contract = self.subject.contracts[dtype]
         small, seeded = self._budget(check)
         for kind, cases in (("small", small), ("seeded", seeded)):
             if cases and not tally.simplest:

@@ -153,6 +153,12 @@ class Shapes:
 
 def shapes_of(cell: Program | Network, sizes: Mapping[str, int], T: int, B: int, *, gradients: bool = False) -> Shapes:
     """Return the shapes of a case of a cell at given sizes, with ``gradients`` those of cotangents too."""
+    return _shapes(cell, tuple(sizes.items()), T, B, gradients)
+
+
+@lru_cache(maxsize=1024)
+def _shapes(cell: Program | Network, given: tuple[tuple[str, int], ...], T: int, B: int, gradients: bool) -> Shapes:
+    sizes = dict(given)
     values = cell.check_sizes(sizes)
     width = evaluate_shape(cell.inputs[0].shape, values)[0]
     states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lstm_spec.compute.contracts import Given, origin_of
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
@@ -20,6 +21,7 @@ from lstm_spec.verify.verdict import (
     NOT_CLAIMED,
     VERIFIED,
     CheckResult,
+    Exactness,
     Report,
     versions_of,
 )
@@ -37,6 +39,7 @@ def verify(
     dtypes: Iterable[str] | None = None,
     layout: str | Layout | None = None,
     like: str | None = None,
+    accuracy: Given = None,
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
@@ -51,21 +54,23 @@ def verify(
     what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
     cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
     place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place of ``forward``;
-    then it is a class, a function that makes one, or an instance. checks, skip: ids of checks to run or to leave out.
-    require: capabilities that must be claimed, such as "gradients" or "lengths". diagnose: whether to look for what is
-    wrong with a target that fails. first_finding: whether to end with the first case that fails, without looking for a
-    simpler one. progress: called with (done, total, what) as it goes.
+    then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in place of the
+    default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
+    skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
+    "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
+    the first case that fails, without looking for a simpler one. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
-    layout that cannot hold the cell, and AccuracyError for a cell without error rules. A keyboard interrupt ends the
-    run; the report holds what is known so far, and never says "verified".
+    layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
+    or a format that needs a package. A keyboard interrupt ends the run; the report holds what is known so far, and
+    never says "verified".
 
     >>> def forgetful(params, x, h0, c0):
     ...     return x, h0, c0
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout, like)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
@@ -88,6 +93,7 @@ def verify(
         profile=profile,
         seed=seed,
         dtypes=formats,
+        accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in formats}),
         checks=tuple(results),
         versions=versions_of(subject.target.versions),
         diagnosis=diagnosis,
