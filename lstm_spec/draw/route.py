@@ -13,7 +13,7 @@ from lstm_spec.draw.tolls import BEND, CROSSING, EVERY, FORBIDDEN, HEADING, Toll
 JOINT = 2
 """What is paid, in lattice steps, for a fork."""
 
-PASSES, RESTARTS = 3, 5
+PASSES, RESTARTS = 3, 3
 """How often all nets are improved; how often one that found no way is laid before all others."""
 
 BITS, MASK = 32, (1 << 32) - 1
