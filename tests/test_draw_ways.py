@@ -14,17 +14,18 @@ from lstm_spec.draw.scene import Node, Wire
 from lstm_spec.draw.text import plain
 from lstm_spec.draw.tolls import BEND, EVERY, FORBIDDEN, OPPOSITE, Tolls
 
-SIZE = 17
+SIZE = 14
 
 
 def random_router(rng, *, strict):
     """A board with boxes and some trees on it, and a net to lay."""
-    places = rng.sample([(x, y) for x in range(1, SIZE, 5) for y in range(1, SIZE, 5)], 10)
+    places = rng.sample([(x, y) for x in range(1, SIZE, 4) for y in range(1, SIZE, 4)], 10)
     spots = {str(k): Spot(str(k), x, y, 1, 1, "free") for k, (x, y) in enumerate(places)}
     board = Field((-2, -2), (SIZE + 2, SIZE + 2), frames=(((0, 0), (SIZE, SIZE)),), texts=(((3, 9), (9, 9)),))
     router = Router(Tolls(board, spots, strict))
-    for a, b, c in (("0", "1", "2"), ("3", "4", "5"), ("6", "7", "1")):
-        tree = router.lay(Net(f"{a}{b}", a, (Sink(b), Sink(c))))
+    for number, source in enumerate("0123456701"):
+        ends = rng.sample([id for id in "01234567" if id != source], 2)
+        tree = router.lay(Net(str(number), source, tuple(map(Sink, ends))))
         if tree is not None:
             router.tolls.put(tree)
     return router, Net("new", "8", (Sink("9"),))
@@ -61,7 +62,7 @@ def cheapest(router, net):
     return None
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(120, 150))
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_way_is_the_cheapest(seed, strict):
     router, net = random_router(random.Random(seed), strict=strict)

@@ -126,7 +126,7 @@ class Router:
                 least = reached + far_x[x] + far_y[y] + LEAST[k][sign_x[x] + sign_y[y]]
                 if least >= below or (start and w in runs and entered not in ends):
                     continue
-                if reached < cheapest[w] and w not in runs:
+                if reached < cheapest[w]:
                     cheapest[w] = reached
                 best[entered], came[entered] = reached, state
                 heappush(heap, (((least << BITS) - reached) << BITS) + len(queued))
