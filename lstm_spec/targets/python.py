@@ -28,6 +28,9 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "torch-gru": "lstm_spec.targets.torch_layers:gru",
         "torch-rnn": "lstm_spec.targets.torch_layers:rnn",
         "torch-stack": "lstm_spec.targets.torch_layers:stack",
+        "onnxruntime": "lstm_spec.targets.onnx:onnxruntime",
+        "onnx-reference": "lstm_spec.targets.onnx:reference",
+        "onnx-openvino": "lstm_spec.targets.onnx:openvino",
     }
 )
 """The targets that come with the package, each a function that makes a Target."""
