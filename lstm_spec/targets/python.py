@@ -29,6 +29,9 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "torch-gru": "torch.nn.GRU",
         "torch-rnn": "torch.nn.RNN",
         "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
+        "onnxruntime": "lstm_spec.targets.onnx:onnxruntime",
+        "onnx-reference": "lstm_spec.targets.onnx:reference",
+        "onnx-openvino": "lstm_spec.targets.onnx:openvino",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""

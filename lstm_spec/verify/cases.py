@@ -114,13 +114,17 @@ SPECIAL = (3.0, -3.0, 10.0, -10.0, 40.0, -40.0, 100.0, -100.0, 1000.0, -1000.0, 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any."""
+    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any.
+
+    from_zero: whether all initial states are zero.
+    """
 
     params: Mapping[str, tuple[int, ...]]
     x: tuple[int, int, int]
     states: tuple[tuple[int, int], ...]
     cotangents: tuple[tuple[int, ...], ...] = ()
     state_names: tuple[str, ...] = ("h", "c")
+    from_zero: bool = False
 
     @property
     def all(self) -> tuple[tuple[int, ...], ...]:
@@ -144,7 +148,7 @@ class Shapes:
         return Case(
             params=params,
             x=pieces[k],
-            states=tuple(pieces[k + 1 : s]),
+            states=tuple(0 * piece if self.from_zero else piece for piece in pieces[k + 1 : s]),
             cotangents=tuple(pieces[s:]),
             state_names=self.state_names,
             **about,
@@ -165,7 +169,8 @@ def _shapes(cell: Program | Network, given: tuple[tuple[str, int], ...], T: int,
     y = (B, evaluate_shape(cell.output.shape, values)[0])
     steps = () if isinstance(cell, Network) and cell.outputs == "last" else (T,)
     cotangents = ((*steps, *y), *states) if gradients else ()
-    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states)
+    from_zero = isinstance(cell, Network) and cell.initial == "zero"
+    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states, from_zero)
 
 
 @st.composite
