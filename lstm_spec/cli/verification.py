@@ -12,6 +12,7 @@ from lstm_spec.cli.common import check_place, listed, progress_bar, sentences, w
 @click.option("--spec", help="The cell to hold it against, a name or file.py:cell; by default what it claims, or lstm.")
 @click.option("--layout", help="How it holds parameters and states: a name such as pytorch, or FILE.toml.")
 @click.option("--accuracy", metavar="FILE", help="How exact it has to be: a TOML file, in place of the default.")
+@click.option("--like", metavar="ORIGINAL", help="The class that it stands in for, such as torch.nn.LSTM.")
 @click.option("--dtype", callback=listed, help="Formats to check, such as float64,float32; by default its own.")
 @click.option("--profile", default="standard", show_default=True, help="quick, standard or deep.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
@@ -25,6 +26,7 @@ def verify(
     spec: str | None,
     layout: str | None,
     accuracy: str | None,
+    like: str | None,
     dtype: tuple[str, ...] | None,
     profile: str,
     seed: int,
@@ -56,6 +58,7 @@ def verify(
             spec=spec,
             layout=layout,
             accuracy=accuracy,
+            like=like,
             dtypes=dtype,
             profile=profile,
             seed=seed,

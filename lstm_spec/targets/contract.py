@@ -37,8 +37,9 @@ class Target:
     cells. layout: how it holds parameters, states and sequence. dtypes: the formats it computes in, the most exact
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
     names. past_length: what y holds past a row's length, where it takes ``lengths``. possible: whether it can have
-    given sizes, {"n": …, "m": …}; by default all. versions: of the packages it is made of. release: called when a
-    verification is over, to end a process that the target runs in; the next call starts another.
+    given sizes, {"n": …, "m": …}; by default all. sizes: those to ask for, where others are impossible or dear.
+    versions: of the packages it is made of. release: called when a verification is over, to end a process that the
+    target runs in; the next call starts another.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Target:
     weights: Mapping[str, Array] | None = None
     past_length: str | None = None
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
+    sizes: tuple[Mapping[str, int], ...] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
 

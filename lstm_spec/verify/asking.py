@@ -141,6 +141,7 @@ class Asking:
                 lengths=check.lengths,
                 weights=self.subject.target.weights,
                 possible=self.subject.target.possible,
+                among=self.subject.target.sizes,
             )
         most = min(check.most_steps or LONGEST, LONGEST if network_of(self.subject.cell).exposed else FREE_STEPS)
         steps = tuple(t for t in self.profile.steps if check.least_steps <= t <= most)
@@ -154,6 +155,7 @@ class Asking:
             lengths=check.lengths,
             weights=self.subject.target.weights,
             possible=self.subject.target.possible,
+            among=self.subject.target.sizes,
         )
 
     def _tick(self, what: str) -> None:

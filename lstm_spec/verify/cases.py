@@ -6,7 +6,7 @@ special values, so that a counterexample shrinks to one or two simple numbers. *
 in low precision and hide what it loses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -183,14 +183,15 @@ def small_cases(
     lengths: bool = False,
     weights: Mapping[str, Array] | None = None,
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True,
+    among: Sequence[Mapping[str, int]] | None = None,
 ) -> Case:
     """Draw a small case on the grid, with up to three special values.
 
     gradients: whether it has cotangents; lengths: whether rows end before the last step; weights: fixed parameters,
-    which fix the sizes too; possible: which sizes there may be.
+    which fix the sizes too; possible: which sizes there may be; among: those to choose from, in place of any.
     """
     T, B = draw(st.integers(least_steps, steps)), draw(st.integers(least_rows, rows))
-    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible)
+    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible, among)
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     grid = np.frombuffer(draw(st.binary(min_size=shapes.count, max_size=shapes.count)), np.uint8)
     numbers = GRID[grid]
@@ -221,8 +222,14 @@ def _lengths(draw: Any, T: int, B: int) -> Array:
 
 
 def _sizes(
-    draw: Any, cell: Program | Network, one: Any, possible: Callable[[Mapping[str, int]], bool]
+    draw: Any,
+    cell: Program | Network,
+    one: Any,
+    possible: Callable[[Mapping[str, int]], bool],
+    among: Sequence[Mapping[str, int]] | None,
 ) -> dict[str, int]:
+    if among is not None:
+        return dict(draw(st.sampled_from(among)))
     for _ in range(10):
         sizes = {s.name: draw(one) for s in cell.sizes}
         if possible(sizes):
@@ -265,10 +272,11 @@ def seeded_cases(
     lengths: bool = False,
     weights: Mapping[str, Array] | None = None,
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True,
+    among: Sequence[Mapping[str, int]] | None = None,
 ) -> Case:
-    """Draw the structure of a case, whose numbers come from a seeded generator; ``weights`` replace its parameters."""
+    """Draw the structure of a case, whose numbers come from a seeded generator; the rest as for ``small_cases``."""
     T, B = draw(st.sampled_from(steps)), draw(st.integers(least_rows, rows))
-    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible)
+    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible, among)
     regime, seed = draw(st.sampled_from(regimes)), draw(st.integers(0, 2**32 - 1))
     case = seeded_case(cell, dtype, sizes=chosen, T=T, B=B, regime=regime, seed=seed, gradients=gradients)
     if weights is not None:
@@ -277,7 +285,10 @@ def seeded_cases(
         return with_lengths(case, cell, _lengths(draw, T, B))
     # A bound on what cannot be seen says little through many steps; some cases stay of the usual shapes all the same.
     shows = weights is None and gradients and seed >> 3 & 3
-    return expose(cell, case, chosen) if shows and isinstance(cell, Program) else case
+    if not shows or not isinstance(cell, Program):
+        return case
+    exposed = expose(cell, case, chosen)
+    return exposed if possible(sizes_of(cell, exposed.params)) else case
 
 
 def seeded_case(

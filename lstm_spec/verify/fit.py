@@ -29,11 +29,15 @@ class UsageError(ValueError):
 
 
 def subject_of(
-    target: Any, spec: str | Program | Network | None, layout: str | Layout | None, accuracy: Given = None
+    target: Any,
+    spec: str | Program | Network | None,
+    layout: str | Layout | None,
+    like: str | None = None,
+    accuracy: Given = None,
 ) -> Subject:
     """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
     exact = contracts(accuracy)
-    found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
+    found = (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
     cell = claimed(found, spec)
     if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
         found = compiled_spec(cell)

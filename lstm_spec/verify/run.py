@@ -39,6 +39,7 @@ def verify(
     dtypes: Iterable[str] | None = None,
     layout: str | Layout | None = None,
     accuracy: Given = None,
+    like: str | None = None,
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
@@ -53,10 +54,11 @@ def verify(
     what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
     cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
     place of what it says. accuracy: how exact it has to be, in place of the default contract of each format: a TOML
-    file, or a mapping with its keys, as ``compute.contracts`` has them. checks, skip: ids of checks to run or to leave
-    out. require: capabilities that must be claimed, such as "gradients" or "lengths". diagnose: whether to look for
-    what is wrong with a target that fails. first_finding: whether to end with the first case that fails, without
-    looking for a simpler one. progress: called with (done, total, what) as it goes.
+    file, or a mapping with its keys, as ``compute.contracts`` has them. like: the original whose interface it has, such
+    as "torch.nn.LSTM", in place of ``forward``; then it is a class, a function that makes one, or an instance. checks,
+    skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
+    "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
+    the first case that fails, without looking for a simpler one. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -68,7 +70,7 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout, accuracy)
+    subject = subject_of(target, spec, layout, like, accuracy)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
