@@ -1,4 +1,4 @@
-"""A wrong function is told from the right one computed too coarsely, by asking again under contracts that promise less."""
+"""A wrong function is told from the right one computed too coarsely, by asking again under laxer contracts."""
 
 import numpy as np
 import pytest
