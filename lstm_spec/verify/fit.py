@@ -32,6 +32,7 @@ def subject_of(
     target: Any,
     spec: str | Program | Network | None,
     layout: str | Layout | None,
+    *,
     like: str | None = None,
     accuracy: Given = None,
 ) -> Subject:

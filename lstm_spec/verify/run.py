@@ -38,8 +38,8 @@ def verify(
     seed: int = 0,
     dtypes: Iterable[str] | None = None,
     layout: str | Layout | None = None,
-    accuracy: Given = None,
     like: str | None = None,
+    accuracy: Given = None,
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
@@ -53,9 +53,9 @@ def verify(
     command line takes it. spec: the name of a cell as the command line takes it, a Program or a Network; by default
     what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
     cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
-    place of what it says. accuracy: how exact it has to be, in place of the default contract of each format: a TOML
-    file, or a mapping with its keys, as ``compute.contracts`` has them. like: the original whose interface it has, such
-    as "torch.nn.LSTM", in place of ``forward``; then it is a class, a function that makes one, or an instance. checks,
+    place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place of ``forward``;
+    then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in place of the
+    default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
     skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
     "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
     the first case that fails, without looking for a simpler one. progress: called with (done, total, what) as it goes.
@@ -70,7 +70,7 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout, like, accuracy)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
