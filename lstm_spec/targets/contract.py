@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
+from lstm_spec.targets.arguments import Arguments, arguments, with_cotangents
 from lstm_spec.targets.arrays import ARRAYS, from_numpy, is_array, to_numpy
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.origin import Origin
 
 Array = NDArray[Any]
 
@@ -45,8 +47,9 @@ class Target:
     spec: the cell or network it claims to be, a cell by name too; layers, bidirectional: that it is a network of such
     cells. layout: how it holds parameters, states and sequence. dtypes: the formats it computes in, the most exact
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
-    names. past_length: what y holds past a row's length, where it takes ``lengths``. possible: whether it can have
-    given sizes, {"n": …, "m": …}; by default all. versions: of the packages it is made of.
+    names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
+    None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all.
+    versions: of the packages it is made of.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Target:
     arrays: str = "numpy"
     weights: Mapping[str, Array] | None = None
     past_length: str | None = None
+    origin: Origin | None = field(default=None, compare=False)
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -132,9 +136,9 @@ def call_forward(
     arrays. Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or
     dtype.
     """
-    arguments = _forward_arguments(target, cell, params, x, states, lengths)
-    call, returned = _called(target, method, arguments)
-    return _read(returned, target, method, cell, x, states), call
+    given = arguments(Held(target.layout, cell), params, x, states, lengths)
+    call, returned = _called(target, method, given)
+    return read_outputs(returned, target, method, cell, x, states), call
 
 
 def call_backward(
@@ -154,46 +158,18 @@ def call_backward(
     states. Raises MisbehaviourError as ``call_forward`` does.
     """
     held = Held(target.layout, cell)
-    arguments = _forward_arguments(target, cell, params, x, states, lengths)
-    final = zip(held.states, held.to_states(dstates), strict=True)
-    cotangents = [("dy", held.to_y(dy)), *((f"d{name}", d) for name, d in final)]
-    call, returned = _called(target, "backward", replace(arguments, rest=[*arguments.rest, *cotangents]))
-    return _read_gradients(returned, target, cell, params, arguments), call
+    given = arguments(held, params, x, states, lengths)
+    call, returned = _called(target, "backward", with_cotangents(held, given, dy, dstates))
+    return read_gradients(returned, target, cell, params, given), call
 
 
-@dataclass(frozen=True)
-class _Arguments:
-    """The arguments of a call in the target's layout: parameters by name, then the rest in order, with names.
-
-    lengths: passed as a keyword, where there are any.
-    """
-
-    params: Mapping[str, Array]
-    rest: list[tuple[str, Array]]
-    lengths: Array | None = None
-
-
-def _forward_arguments(
-    target: Target,
-    cell: Program | Network,
-    params: Mapping[str, Array],
-    x: Array,
-    states: tuple[Array, ...],
-    lengths: Array | None,
-) -> _Arguments:
-    held = Held(target.layout, cell)
-    initial = zip(held.states, held.to_states(states), strict=True)
-    rest = [("x", target.layout.to_x(x)), *((f"{name}0", s) for name, s in initial)]
-    return _Arguments(held.pack(params), rest, lengths)
-
-
-def _called(target: Target, method: str, arguments: _Arguments) -> tuple[Call, Any]:
-    named = (*arguments.params.items(), *arguments.rest)
+def _called(target: Target, method: str, asked: Arguments) -> tuple[Call, Any]:
+    named = (*asked.params.items(), *asked.rest)
     before = tuple(np.array(a, copy=True, order="C") for _, a in named)
     given = tuple(from_numpy(a.copy(), target.arrays) for a in before)
-    k = len(arguments.params)
-    params = dict(zip(arguments.params, given[:k], strict=True))
-    held, lengths = dict(params), arguments.lengths
+    k = len(asked.params)
+    params = dict(zip(asked.params, given[:k], strict=True))
+    held, lengths = dict(params), asked.lengths
     keywords = {} if lengths is None else {"lengths": from_numpy(lengths.copy(), target.arrays)}
     returned = _call(target, method, params, *given[k:], **keywords)
     results = tuple(_copied(returned, target.arrays))
@@ -240,9 +216,10 @@ def raised_at(error: BaseException) -> str:
 _INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
-def _read(
+def read_outputs(
     returned: Any, target: Target, method: str, cell: Program | Network, x: Array, states: tuple[Array, ...]
 ) -> Outputs:
+    """Read what a forward pass returned for x (T, B, n) and initial states; raises MisbehaviourError."""
     own = Held(target.layout, cell)
     names = ("y", *own.states)
     values = _tuple_of(returned, method, names)
@@ -258,29 +235,30 @@ def _read(
     return Outputs(own.from_y(arrays[0]), dict(zip(cell.states, final, strict=True)))
 
 
-def _read_gradients(
-    returned: Any, target: Target, cell: Program | Network, params: Mapping[str, Array], arguments: _Arguments
+def read_gradients(
+    returned: Any, target: Target, cell: Program | Network, params: Mapping[str, Array], asked: Arguments
 ) -> Gradients:
+    """Read what a backward pass returned for arguments, which hold ``params``; raises MisbehaviourError."""
     own = Held(target.layout, cell)
-    names = ("dparams", *(f"d{name}" for name, _ in arguments.rest))
+    names = ("dparams", *(f"d{name}" for name, _ in asked.rest))
     dparams, *others = _tuple_of(returned, "backward", names)
     if not isinstance(dparams, Mapping):
         raise MisbehaviourError(f"dparams is {_kind(dparams)}; expected a dict with the keys of params")
-    if missing := [key for key in arguments.params if key not in dparams]:
+    if missing := [key for key in asked.params if key not in dparams]:
         raise MisbehaviourError(f"dparams lacks {', '.join(missing)}; expected the keys of params")
-    if extra := [key for key in dparams if key not in arguments.params]:
+    if extra := [key for key in dparams if key not in asked.params]:
         raise MisbehaviourError(f"dparams has {', '.join(map(str, extra))}, which params has not")
-    dtype = arguments.rest[0][1].dtype
+    dtype = asked.rest[0][1].dtype
     gradients = {}
-    for name, given in (*arguments.params.items(), *arguments.rest):
-        value = dparams[name] if name in arguments.params else others[names.index(f"d{name}") - 1]
+    for name, given in (*asked.params.items(), *asked.rest):
+        value = dparams[name] if name in asked.params else others[names.index(f"d{name}") - 1]
         array = _array(value, f"d{name}", dtype, target)
         if array.shape != given.shape:
             raise MisbehaviourError(f"d{name} has shape {array.shape}; expected {given.shape}, that of {name}")
         gradients[name] = array
-    packed = {name: gradients[name] for name in arguments.params}
+    packed = {name: gradients[name] for name in asked.params}
     unpacked = own.unpack_gradients(packed, params)
-    initial = own.from_states(tuple(gradients[name] for name, _ in arguments.rest[1:]))
+    initial = own.from_states(tuple(gradients[name] for name, _ in asked.rest[1:]))
     states = {f"{name}0": d for name, d in zip(cell.states, initial, strict=True)}
     return Gradients({**unpacked, "x": target.layout.from_x(gradients["x"]), **states})
 

@@ -17,6 +17,7 @@ from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
+from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
 
 BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -42,7 +43,7 @@ def load(name: str, *, layout: str | Layout | None = None) -> Target:
     if name in BUILT_IN:
         if layout is not None:
             raise TargetError(f"{name} is built in and says its own layout; leave --layout out")
-        return find_attribute(*BUILT_IN[name].split(":"))()
+        return replace(find_attribute(*BUILT_IN[name].split(":"))(), origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
     if not place or not path:
         if name.endswith(".py"):
@@ -62,7 +63,8 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None)
     neither, or when what it says of itself makes no sense.
     """
     if isinstance(value, Target):
-        return value if layout is None else replace(value, layout=_layout(layout, value.name))
+        found = value if layout is None else replace(value, layout=_layout(layout, value.name))
+        return replace(found, origin=Origin(name, "load")) if name else found
     name = name or getattr(value, "__name__", type(value).__name__)
     owner = _instance(value, name) if isinstance(value, type) else value
     said = _Said(name, owner)
@@ -85,6 +87,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None)
         dtypes=_dtypes(said),
         arrays=arrays,
         weights=_weights(said, arrays),
+        origin=origin_of(value, name),
         versions=_versions(said),
     )
 
