@@ -17,6 +17,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
@@ -190,7 +191,7 @@ def small_cases(
     places = st.tuples(st.integers(0, shapes.count - 1), st.sampled_from(SPECIAL))
     for place, value in draw(st.lists(places, max_size=3)):
         numbers[place] = value
-    case = shapes.fill(numbers.astype(dtype), regime="small")
+    case = shapes.fill(numbers.astype(dtype_of(dtype)), regime="small")
     case = case if weights is None else case.with_weights(weights)
     case = with_lengths(case, cell, _lengths(draw, T, B)) if lengths else case
     return case.with_cotangents(draw(st.integers(0, 7))) if gradients else case
@@ -366,5 +367,5 @@ def seeded_case(
     """Return the case of a structure and a seed, always the same one; with ``gradients``, with cotangents."""
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     numbers = REGIMES[regime](np.random.default_rng(seed), shapes)
-    case = shapes.fill(numbers.astype(dtype), regime=regime, seed=seed)
+    case = shapes.fill(numbers.astype(dtype_of(dtype)), regime=regime, seed=seed)
     return case.with_cotangents(seed % 8) if gradients else case

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import MisbehaviourError, Outputs
+from lstm_spec.targets.calls import MisbehaviourError
+from lstm_spec.targets.contract import Outputs
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison
 from lstm_spec.verify.opinions import third_opinion

@@ -10,7 +10,7 @@ from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import MisbehaviourError
+from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Case, seeded_case
 from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases

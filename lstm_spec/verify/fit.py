@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_spec.compute.accuracy import FORMATS, accuracy
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
+from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
@@ -80,8 +81,7 @@ def formats_of(target: Target, dtypes: Iterable[str] | None) -> tuple[str, ...]:
         raise UsageError(f"no format is left to check; there is {', '.join(FORMATS)}")
     for dtype in formats:
         check_known("format", dtype, FORMATS)
-        if dtype == "bfloat16":
-            raise TargetError(f"{target.name}: bfloat16 cases need arrays that NumPy does not have; use float32")
+        dtype_of(dtype)
     if "float64" in formats and not has_float64(target.arrays):
         raise TargetError(
             f"{target.name}: JAX computes in float32 until it is told otherwise;"

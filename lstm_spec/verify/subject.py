@@ -12,7 +12,8 @@ from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import Call, Gradients, Outputs, Target, call_backward, call_forward
+from lstm_spec.targets.calls import Past
+from lstm_spec.targets.contract import Gradients, Outputs, Target, call_backward, call_forward
 from lstm_spec.verify import exposed
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.compare import Comparison, compare
@@ -44,7 +45,7 @@ class Subject:
     cell: Program | Network
     asked: list[Question] | None = None
 
-    def call(self, case: Case) -> tuple[Outputs, Call]:
+    def call(self, case: Case) -> tuple[Outputs, Past]:
         """Call the target's forward pass on a case; raises MisbehaviourError."""
         return self._forward("forward", case)
 
@@ -58,7 +59,7 @@ class Subject:
         method: Method = "differentiated" if self.target.differentiated else "forward"
         return self._forward(method, case)[0]
 
-    def call_backward(self, case: Case) -> tuple[Gradients, Call]:
+    def call_backward(self, case: Case) -> tuple[Gradients, Past]:
         """Call the target's backward pass on a case; raises MisbehaviourError."""
         dy, *dstates = case.cotangents
         given = (case.params, case.x, case.states, dy, tuple(dstates))
@@ -67,7 +68,7 @@ class Subject:
             returned |= gradients.values
         return gradients, call
 
-    def _forward(self, method: Method, case: Case) -> tuple[Outputs, Call]:
+    def _forward(self, method: Method, case: Case) -> tuple[Outputs, Past]:
         given = (case.params, case.x, case.states)
         with self._recorded(method, case) as returned:
             outputs, call = call_forward(self.target, self.cell, *given, method=method, lengths=case.lengths)
