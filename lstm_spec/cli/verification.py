@@ -19,6 +19,9 @@ from lstm_spec.cli.common import check_place, listed, progress_bar, sentences, w
 @click.option("--checks", callback=listed, help="Only these checks, by id.")
 @click.option("--skip", callback=listed, help="All checks but these.")
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
+@click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
+@click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @sentences
 def verify(
@@ -33,6 +36,9 @@ def verify(
     checks: tuple[str, ...] | None,
     skip: tuple[str, ...] | None,
     require: tuple[str, ...] | None,
+    isolate: bool,
+    timeout: float | None,
+    memory: float | None,
     json_file: str | None,
 ) -> None:
     """Hold TARGET against the specification.
@@ -65,6 +71,9 @@ def verify(
             checks=checks,
             skip=skip or (),
             require=require or (),
+            isolate=isolate,
+            timeout=timeout,
+            memory=memory,
             progress=progress,
         )
     if json_file != "-":

@@ -8,6 +8,7 @@ from typing import Any
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
+from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
@@ -80,12 +81,17 @@ class Asking:
         if check.id not in self.results:
             needed = [other for other in self.plan if other.id in check.needs]
             blocker = next((other.id for other in needed if self.result_of(other).status in FAILED), None)
-            if blocker is None:
+            if blocker is None and self._hangs < MOST_HANGS:
                 self._ask(check)
             else:
-                message = f"not asked, since {blocker} failed"
+                reason = f"{blocker} failed" if blocker else f"the target hung in {MOST_HANGS} checks before"
+                message = f"not asked, since {reason}"
                 self.results[check.id] = CheckResult(check.id, BLOCKED, check.clause, message=message)
         return self.results[check.id]
+
+    @property
+    def _hangs(self) -> int:
+        return sum(r.finding is not None and r.finding.fault == "hung" for r in self.results.values())
 
     def _ask(self, check: Check) -> None:
         tallies: dict[str, Tally] = {}
