@@ -41,13 +41,14 @@ class Plan:
     terminals: Mapping[str, Text]
     boxes: Mapping[str, Box]
     texts: tuple[tuple[Vertex, Vertex], ...] = ()
+    fans: tuple[tuple[Vertex, Vertex], ...] = ()
 
     @property
     def board(self) -> Field:
         """The field to route on: everything there is, and a margin."""
         xs = [x for s in self.spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
         ys = [y for s in self.spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
-        return Field((min(xs) - 1, min(ys) - 1), (max(xs) + 1, max(ys) + 1), (self.frame,), self.texts)
+        return Field((min(xs) - 1, min(ys) - 1), (max(xs) + 1, max(ys) + 1), (self.frame,), self.texts, self.fans)
 
 
 def box_of(op: Op, band: Band | None, *, on_rail: bool = False) -> Box:
@@ -112,7 +113,14 @@ def plan(
     bars = [spots[op.id] for op in graph.ops if op.kind == "concat"]
     orders = [((s.x - 3, s.y + s.half_height + 1), (s.x + 3, s.y + s.half_height + 1)) for s in bars]
     title = (0, top - 1), (ceil(heading / STEP) + 1, top - 1)
-    return Plan({**spots, **outside}, nets, frame, terminals, boxes, (title, *orders))
+    return Plan({**spots, **outside}, nets, frame, terminals, boxes, (title, *orders), _fans(graph, spots, frame))
+
+
+def _fans(graph: Graph, spots: Mapping[str, Spot], frame: tuple[Vertex, Vertex]) -> tuple[tuple[Vertex, Vertex], ...]:
+    """Return the field below the neurons of a unit, where the lines of all the weights come up."""
+    floors = [spots[op.id].y - spots[op.id].half_height for op in graph.ops if op.kind == "layer"]
+    (left, low), (right, _) = frame
+    return (((left, low), (right, min(floors) - 1)),) if graph.flat and floors else ()
 
 
 def _alike(columns: Columns, boxes: Mapping[str, Box]) -> dict[str, Box]:
@@ -217,18 +225,21 @@ def _terminals(
         terminal(before, left - 2, spots[rail[0]].y, "east")
         terminal(f"{rail[-1]}-out", right + 2, spots[rail[-1]].y, "east")
     bars = [op for op in graph.ops if op.kind == "concat"]
-    y = heights[BUS] + (1 if bars and len(bars[0].operands) == 2 else 0)
+    lowest = heights[BUS]
+    if graph.flat:
+        lowest = max((s.y + 1 for id, s in spots.items() if graph.by_id[id].kind == "layer"), default=lowest)
+    y = lowest + (1 if bars and len(bars[0].operands) == 2 else 0)
     for before, after in graph.states:
         if before not in found:
             y = max([y, *(heights[columns.place[r.id][1]] for r in graph.readers(before) if r.id in graph.early)])
             if graph.is_used(before):
                 terminal(before, left - 2, y, "east")
             terminal(f"{after}-out", right + 2, y, "east")
-            y = min(y, heights[BUS]) - 2
+            y = min(y, lowest) - 2
     for number, value in enumerate(graph.inputs):
         if from_left:
             terminal(value, left - 2, y, "east")
-            y = min(y, heights[BUS]) - 2
+            y = min(y, lowest) - 2
             continue
         x = left + 2 if number == 0 else _beside(graph, spots, value, left + 4, found)
         terminal(value, x, floor - 3, "north")
