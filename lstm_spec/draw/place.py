@@ -6,7 +6,7 @@ from math import ceil
 
 from lstm_spec.draw.columns import BUS, FUNCTION, POINT, Band, Columns, arrange, layer_band, rail_band
 from lstm_spec.draw.graph import Graph, Op
-from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot, Style, Vertex
+from lstm_spec.draw.lattice import STEP, Field, Net, Port, Sink, Spot, Style, Vertex
 from lstm_spec.draw.scene import Line
 from lstm_spec.draw.text import Text, bold, characters, plain, width
 
@@ -248,7 +248,7 @@ def _terminals(
         sinks.setdefault(value, []).append(Sink(f"{value}-top"))
     for _, after in graph.states:
         sinks.setdefault(after, []).append(Sink(f"{after}-out"))
-    return found, _nets(graph, sinks)
+    return found, _nets(graph, sinks, {**spots, **found})
 
 
 def _name(names: Mapping[str, Text], id: str) -> Text:
@@ -264,17 +264,27 @@ def _beside(graph: Graph, spots: Mapping[str, Spot], value: str, least: int, fou
     return x
 
 
-def _nets(graph: Graph, leaving: Mapping[str, list[Sink]]) -> tuple[Net, ...]:
+def _nets(graph: Graph, leaving: Mapping[str, list[Sink]], spots: Mapping[str, Spot]) -> tuple[Net, ...]:
     on_rail = {id: rail[k - 1] if k else graph.rail_start(rail) for rail in graph.rails for k, id in enumerate(rail)}
     values = [*graph.inputs, *(before for before, _ in graph.states), *(op.id for op in graph.ops)]
     nets = []
     for value in values:
-        reading = [Sink(op.id, on_rail.get(op.id) == value) for op in graph.readers(value)]
+        reading = [
+            Sink(op.id, on_rail.get(op.id) == value, _into_bar(graph, op, value, spots)) for op in graph.readers(value)
+        ]
         sinks = (*_once_first(reading), *leaving.get(value, ()))
         if sinks and graph.is_used(value):
             rails = [rail for rail in graph.rails if value in rail or value == graph.rail_start(rail)]
             nets.append(Net(value, value, sinks, 0 if rails else 1))
     return tuple(nets)
+
+
+def _into_bar(graph: Graph, op: Op, value: str, spots: Mapping[str, Spot]) -> Port | None:
+    """Return the way into a concatenation: what comes from further up enters further up, so that nothing crosses."""
+    if op.kind != "concat" or len(set(op.operands)) < len(op.operands):
+        return None
+    ports = sorted(spots[op.id].entries(False), key=lambda port: -port.at[1])
+    return ports[sorted(op.operands, key=lambda name: -spots[name].y).index(value)]
 
 
 def _once_first(sinks: list[Sink]) -> tuple[Sink, ...]:
