@@ -174,4 +174,4 @@ class Tree:
 
     net: Net
     branches: tuple[Branch, ...]
-    length: float
+    length: int

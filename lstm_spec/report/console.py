@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lstm_spec.compute.contracts import differences
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
@@ -29,6 +30,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text.assemble((report.verdict.upper(), style), f"  {headline(report)}"), soft_wrap=True)
     if report.interrupted:
         console.print("Interrupted: what follows is what was known by then.")
+    for line in accuracy_lines(report):
+        _print_line(console, line)
     for line in diagnosis_lines(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(_table(report.checks))
@@ -47,6 +50,15 @@ def print_report(report: Report, console: Console) -> None:
 def _print_line(console: Console, line: str) -> None:
     # As a Text, or what looks like markup in other people's words would be taken for it.
     console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def accuracy_lines(report: Report) -> list[str]:
+    """Say what a declared accuracy contract asks otherwise than the default one."""
+    declared = {name: differences(contract) for name, contract in report.accuracy.contracts.items()}
+    words = "; ".join(f"{name}: {', '.join(said)}" for name, said in declared.items() if said)
+    return (
+        [f"under {report.accuracy.origin}: {words or 'as by default'}"] if report.accuracy.origin != "default" else []
+    )
 
 
 def diagnosis_lines(report: Report) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,12 @@ class Held:
     layout: Layout
     spec: Program | Network
 
-    @property
+    @cached_property
     def network(self) -> Network:
         """The specification as a network."""
         return network_of(self.spec)
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """The states in the order in which the layout has them."""
         return tuple(self.layout.states or self.network.stacks)
@@ -42,7 +42,7 @@ class Held:
     def pack(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the specification's parameters as the target holds them."""
         packed: dict[str, Array] = {}
-        for layer, p in self._passes():
+        for layer, p in self._passes:
             own = layer.pack(p.own(params), concat=concat_of(p.cell))
             for name, array in ((self._key(p) + name, array) for name, array in own.items()):
                 packed[name] = np.concatenate([packed[name], array]) if name in packed else array
@@ -52,7 +52,7 @@ class Held:
         """Return the specification's parameters from the target's arrays, among which there may be others."""
         found: dict[str, Array] = {}
         every = self.spec.dimensions(**sizes)
-        for layer, p in self._passes():
+        for layer, p in self._passes:
             dimensions = p.own(every)
             own = self._own(packed, layer, p, dimensions)
             found |= self._named(p, layer.unpack(own, dimensions, concat=concat_of(p.cell)))
@@ -61,7 +61,7 @@ class Held:
     def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the parameters, from those of what the target holds."""
         found: dict[str, Array] = {}
-        for layer, p in self._passes():
+        for layer, p in self._passes:
             dimensions = p.own(params)
             own = self._own(packed, layer, p, dimensions)
             found |= self._named(p, layer.unpack_gradients(own, dimensions, concat=concat_of(p.cell)))
@@ -101,6 +101,7 @@ class Held:
         width = sum(widths) if self.network.layers[-1].merge == "concatenate" else widths[0]
         return (*x.shape[self.network.outputs == "last" : 2], width)
 
+    @cached_property
     def _passes(self) -> list[tuple[Layout, Pass]]:
         layers = enumerate(self.network.passes)
         return [(self.layout.at(index, p.reverse), p) for index, passes in layers for p in passes]
@@ -125,6 +126,12 @@ class Held:
 
     def _named(self, p: Pass, own: Mapping[str, Array]) -> dict[str, Array]:
         return {p.key + name: array for name, array in own.items()}
+
+
+@lru_cache(maxsize=256)
+def held(layout: Layout, spec: Program | Network) -> Held:
+    """Return a specification in a layout, the same one for every call of a target."""
+    return Held(layout, spec)
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.diagnose import Diagnosis
@@ -52,11 +53,24 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class Exactness:
+    """How exact a target had to be: where that is said, and the accuracy contract of each format."""
+
+    origin: str = "default"
+    contracts: Contracts = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it, with the keys of a file that declares it."""
+        return {"origin": self.origin, "formats": {name: told(c) for name, c in self.contracts.items()}}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
+    accuracy: how exact the target had to be.
     """
 
     verdict: str
@@ -70,6 +84,7 @@ class Report:
     diagnosis: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    accuracy: Exactness = field(default_factory=Exactness)
 
     @property
     def cases(self) -> int:
@@ -103,6 +118,7 @@ class Report:
             "profile": self.profile,
             "seed": self.seed,
             "dtypes": list(self.dtypes),
+            "accuracy": self.accuracy.to_dict(),
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
