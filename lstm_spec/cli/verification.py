@@ -22,6 +22,9 @@ from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sent
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
 @click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
 @click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
+@click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
+@click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @sentences
 def verify(
@@ -38,6 +41,9 @@ def verify(
     require: tuple[str, ...] | None,
     runtime: str | None,
     reading: dict[str, str] | None,
+    isolate: bool,
+    timeout: float | None,
+    memory: float | None,
     json_file: str | None,
 ) -> None:
     """Hold TARGET against the specification.
@@ -58,7 +64,7 @@ def verify(
 
     check_place(json_file)
     if target.endswith(".onnx"):
-        fixed = {"--spec": spec, "--layout": layout, "--like": like}
+        fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
         asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
@@ -80,6 +86,9 @@ def verify(
             checks=checks,
             skip=skip or (),
             require=require or (),
+            isolate=isolate,
+            timeout=timeout,
+            memory=memory,
             progress=progress,
         )
     if json_file != "-":

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lstm_spec.compute.contracts import differences
 from lstm_spec.verify.cases import Array, Case
+from lstm_spec.verify.kinds import ACCURACY
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult, Report
@@ -27,7 +28,8 @@ def terminal() -> Console:
 def print_report(report: Report, console: Console) -> None:
     """Print a report; plain text where the console is no terminal."""
     style = _STYLES.get(report.verdict, "")
-    console.print(Text.assemble((report.verdict.upper(), style), f"  {headline(report)}"), soft_wrap=True)
+    kind = f" ({report.kind.upper()})" if report.kind else ""
+    console.print(Text.assemble((report.verdict.upper(), style), f"{kind}  {headline(report)}"), soft_wrap=True)
     if report.interrupted:
         console.print("Interrupted: what follows is what was known by then.")
     for line in accuracy_lines(report):
@@ -84,8 +86,15 @@ def headline(report: Report) -> str:
         return f"{report.target} computes {report.spec}: {scope}"
     holds = f"; what holds: {', '.join(claimed)}" if claimed else ""
     if report.verdict == DISCREPANCY:
-        return f"{report.target} does not compute {report.spec}: {scope}{holds}"
+        return f"{report.target} {_how_wrong(report)}: {scope}{holds}"
     return f"{report.target} against {report.spec}: {scope}{holds}"
+
+
+def _how_wrong(report: Report) -> str:
+    if report.kind != ACCURACY:
+        return f"does not compute {report.spec}"
+    within = dict.fromkeys(check.within for check in report.checks if check.within)
+    return f"computes {report.spec} too coarsely, as with {' and '.join(within)}"
 
 
 def _table(checks: Sequence[CheckResult]) -> Table:

@@ -18,6 +18,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.like import like as find_like
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
+from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
 
 BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -50,7 +51,8 @@ def load(name: str, *, layout: str | Layout | None = None, like: str | None = No
         if like is not None:
             raise TargetError(f"{name} is built in and is like nothing else; leave --like out")
         made = BUILT_IN[name]
-        return find_attribute(*made.split(":"))() if ":" in made else find_like(made, name=name)
+        found = find_attribute(*made.split(":"))() if ":" in made else find_like(made, name=name)
+        return replace(found, origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
     if not place or not path:
         if name.endswith(".py"):
@@ -73,7 +75,8 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         found = find_like(like, value, name=name or getattr(value, "__name__", type(value).__name__))
         return found if layout is None else replace(found, layout=_layout(layout, found.name))
     if isinstance(value, Target):
-        return value if layout is None else replace(value, layout=_layout(layout, value.name))
+        found = value if layout is None else replace(value, layout=_layout(layout, value.name))
+        return replace(found, origin=Origin(name, "load")) if name else found
     name = name or getattr(value, "__name__", type(value).__name__)
     owner = _instance(value, name) if isinstance(value, type) else value
     said = _Said(name, owner)
@@ -96,6 +99,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         dtypes=_dtypes(said),
         arrays=arrays,
         weights=_weights(said, arrays),
+        origin=origin_of(value, name),
         versions=_versions(said),
     )
 

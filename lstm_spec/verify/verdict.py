@@ -11,6 +11,7 @@ from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.diagnose import Diagnosis
+from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
@@ -25,7 +26,8 @@ class CheckResult:
     """The result of one check over all formats of the target.
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
-    error seen, with its format; finding: the simplest failing case.
+    error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
+    function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
     """
 
     id: str
@@ -37,6 +39,8 @@ class CheckResult:
     worst_dtype: str = ""
     message: str = ""
     finding: Finding | None = None
+    kind: str = ""
+    within: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -44,6 +48,8 @@ class CheckResult:
         return {
             "id": self.id,
             "status": self.status,
+            "kind": self.kind or None,
+            "within": self.within or None,
             "clause": self.clause,
             "cases": self.cases,
             "inconclusive": self.inconclusive,
@@ -97,6 +103,12 @@ class Report:
         return next((check.finding for check in self.checks if check.finding), None)
 
     @property
+    def kind(self) -> str:
+        """What kind of discrepancy it is, "accuracy" if all that fails is too coarse alone; empty without one."""
+        kinds = {check.kind for check in self.checks if check.finding}
+        return next((kind for kind in (SEMANTIC, ACCURACY) if kind in kinds), "")
+
+    @property
     def exit_status(self) -> int:
         """The exit status of the command line: 0 verified, 1 discrepancy, 2 error, 3 inconclusive, 130 interrupted."""
         if self.interrupted:
@@ -113,6 +125,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "verdict": self.verdict,
+            "kind": self.kind or None,
             "target": self.target,
             "spec": self.spec,
             "profile": self.profile,
