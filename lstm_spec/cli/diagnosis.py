@@ -75,7 +75,7 @@ def _of_values(layout: str | None, spec: str | None, json_file: str | None, file
         raise click.UsageError(f"a trace is of a run with --weights and --x; --{missing[0]} is missing")
     if other := sorted(named.keys() - {"weights", "x", "recorded", "got", "h0", "c0"}):
         raise click.UsageError(f"--{other[0].replace('_', '-')} says nothing to a trace; give it with --recorded")
-    several = {name: read_arrays(named.pop(name)) for name in ("weights", "recorded") if name in named}
+    several: dict[str, Any] = {name: read_arrays(named.pop(name)) for name in ("weights", "recorded") if name in named}
     arrays: dict[str, Any] = {**several, **{name: read_array(path) for name, path in named.items()}}
     found = trace(layout=layout, spec=spec, **arrays)
     if json_file != "-":

@@ -105,7 +105,8 @@ def _extent(layout: Layout, arrays: Mapping[str, Array]) -> tuple[int, bool]:
     while layout.by_layer and layout.at(count, False).names["W"] in arrays:
         count += 1
     both = "{direction}" in kernel and bool(layout.reverse) and layout.at(0, True).names["W"] in arrays
-    return count, both
+    stacked = layout.stacks_directions and len(arrays.get(kernel, ())) == 2
+    return count, both or stacked
 
 
 def _read(arrays: Mapping[str, Array], layout: Layout, spec: Spec, n: int) -> Weights | None:

@@ -25,10 +25,10 @@ def precision_faults(cell: Program) -> tuple[Hypothesis, ...]:
     return around("precision", cell, _of_precision(cell))
 
 
-def in_format(a: Array, name: str) -> Array:
+def rounded_to(a: Array, name: str) -> Array:
     """Return numbers rounded to a format, to nearest, in their own dtype.
 
-    >>> in_format(np.array([1 + 2**-8, 1 + 3 * 2**-8]), "bfloat16").tolist()
+    >>> rounded_to(np.array([1 + 2**-8, 1 + 3 * 2**-8]), "bfloat16").tolist()
     [1.0, 1.015625]
     """
     with np.errstate(all="ignore"):
@@ -49,10 +49,10 @@ def _of_precision(cell: Program) -> Named:
             yield f"computed-in-{lower}", f"everything is computed in {lower}", inner
         weights = lambda p, x, *s, d=lower: (_rounded(p, d), x, *s)  # noqa: E731
         yield f"parameters-in-{lower}", f"the parameters are rounded to {lower}", on_arguments(weights)
-        inputs = lambda p, x, *s, d=lower: (p, in_format(x, d), *s)  # noqa: E731
+        inputs = lambda p, x, *s, d=lower: (p, rounded_to(x, d), *s)  # noqa: E731
         yield f"x-in-{lower}", f"x is rounded to {lower}", on_arguments(inputs)
         for k, name in enumerate(cell.states):
-            kept = lambda f, p, x, s, s0, t, k=k, d=lower: f(p, x, *with_state(s, k, in_format(s[k], d)))  # noqa: E731
+            kept = lambda f, p, x, s, s0, t, k=k, d=lower: f(p, x, *with_state(s, k, rounded_to(s[k], d)))  # noqa: E731
             yield f"{name}-in-{lower}", f"{name} is kept in {lower} between the steps", stepped(kept)
         what = f"the factors of all products, kernels, x and {first}, are rounded to {lower}"
         yield f"products-in-{lower}", what, _products(lower)
@@ -64,11 +64,11 @@ def _products(lower: str) -> Any:
     """Make a decorator in which kernels, x and the first state are rounded on their way into products."""
 
     def factors(params: Params, x: Array, *states: Array) -> tuple[Any, ...]:
-        kernels = {n: in_format(p, lower) if p.ndim == 2 else p for n, p in params.items()}
-        return kernels, in_format(x, lower), *states
+        kernels = {n: rounded_to(p, lower) if p.ndim == 2 else p for n, p in params.items()}
+        return kernels, rounded_to(x, lower), *states
 
     def read(f: Forward, p: Params, x: Array, s: tuple[Array, ...], s0: tuple[Array, ...], t: int) -> Any:
-        return f(p, x, *with_state(s, 0, in_format(s[0], lower)))
+        return f(p, x, *with_state(s, 0, rounded_to(s[0], lower)))
 
     return lambda forward: on_arguments(factors)(stepped(read)(forward))
 
@@ -79,7 +79,7 @@ def _lowered(dtype: str, params: Params, *arrays: Array) -> tuple[Any, ...]:
 
 
 def _rounded(params: Params, name: str) -> Params:
-    return {k: in_format(v, name) for k, v in params.items()}
+    return {k: rounded_to(v, name) for k, v in params.items()}
 
 
 def _cast(outputs: tuple[Array, ...], dtype: Any) -> tuple[Array, ...]:
