@@ -39,9 +39,9 @@ class Target:
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
     names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
     None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
-    those to ask for, where others are impossible or dear.
-    versions: of the packages it is made of. release: called when a verification is over, to end a process that the
-    target runs in; the next call starts another.
+    those to ask for, where others are impossible or dear. shapes: of its parameters by name at some sizes, where its
+    layout is to be identified. versions: of the packages it is made of. release: called when a verification is over, to
+    end a process that the target runs in; the next call starts another.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Target:
     origin: Origin | None = field(default=None, compare=False)
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
     sizes: tuple[Mapping[str, int], ...] | None = None
+    shapes: Mapping[str, tuple[int, ...]] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
 
