@@ -39,7 +39,7 @@ class Target:
     names. past_length: what y holds past a row's length, where it takes ``lengths``. possible: whether it can have
     given sizes, {"n": …, "m": …}; by default all. sizes: those to ask for, where others are impossible or dear.
     versions: of the packages it is made of. release: called when a verification is over, to end a process that the
-    target runs in; the next call starts another.
+    target runs in; the next call starts another. reentrant: whether several threads may call it at once.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Target:
     sizes: tuple[Mapping[str, int], ...] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
+    reentrant: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,17 @@ def call_forward(
     *,
     method: Literal["forward", "differentiated"] = "forward",
     lengths: Array | None = None,
+    memory: str = "",
 ) -> tuple[Outputs, Past]:
     """Call a target's forward pass and return what it gave in the specification's layout.
 
     params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``;
     method: "differentiated" for the forward pass as backward runs it, where the target has one; lengths: (B,), the
-    steps of every row, where the target takes them. Everything is copied before, so a target cannot change the caller's
-    arrays. Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or
-    dtype.
+    steps of every row, where the target takes them; memory: how the target's arrays lie, where that is one of
+    ``MEMORIES``. Everything is copied before, so a target cannot change the caller's arrays. Raises MisbehaviourError
+    for an exception in the target, and for values of the wrong kind, number, shape or dtype.
     """
-    arguments = _forward_arguments(target, cell, params, x, states, lengths)
+    arguments = replace(_forward_arguments(target, cell, params, x, states, lengths), memory=memory)
     names = ("y", *held(target.layout, cell).states)
     call, results = perform(getattr(target, method), method, arguments, names, arrays=target.arrays)
     return _read(results, target, cell, x, states), call

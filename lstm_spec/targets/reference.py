@@ -15,11 +15,12 @@ _FORMATS = ("float64", "float32")
 
 def numpy_layer() -> Target:
     """Return the NumPy layer that is written by hand for speed."""
-    return Target(name="numpy", forward=widened(layer.forward), backward=widened(layer.backward), dtypes=_FORMATS)
+    forward, backward = widened(layer.forward), widened(layer.backward)
+    return Target(name="numpy", forward=forward, backward=backward, dtypes=_FORMATS, reentrant=True)
 
 
 def compiled_spec(cell: Program | None = None) -> Target:
     """Return the equations of a cell themselves, compiled to NumPy and run step by step, by default those of lstm."""
     cell = lstm() if cell is None else cell
     forward, backward = canonical(cell)
-    return Target(name=SPEC, forward=forward, backward=backward, spec=cell.name, dtypes=_FORMATS)
+    return Target(name=SPEC, forward=forward, backward=backward, spec=cell.name, dtypes=_FORMATS, reentrant=True)

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
+from lstm_spec.verify.detection import Detection
 from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
@@ -19,6 +20,10 @@ BLOCKED, ERROR = "blocked", "error"
 
 SCHEMA = 1
 """The version of the report's form; it changes when a key changes its meaning."""
+
+
+MOST_INCONCLUSIVE = 0.75
+"""The part of the cases of a check that may be too ill-conditioned to tell; of more, it is inconclusive itself."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Report:
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
-    accuracy: how exact the target had to be.
+    accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
     """
 
     verdict: str
@@ -91,6 +96,7 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
+    detection: Mapping[str, Detection] = field(default_factory=dict)
 
     @property
     def cases(self) -> int:
@@ -132,6 +138,9 @@ class Report:
             "seed": self.seed,
             "dtypes": list(self.dtypes),
             "accuracy": self.accuracy.to_dict(),
+            "inconclusive": sum(check.inconclusive for check in self.checks),
+            "most_inconclusive": MOST_INCONCLUSIVE,
+            "detection": {name: found.to_dict() for name, found in self.detection.items()},
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
