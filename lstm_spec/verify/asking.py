@@ -12,6 +12,7 @@ from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.search import Outcome, Tally, search
+from lstm_spec.verify.snippet import snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import BLOCKED, DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult
 
@@ -95,9 +96,16 @@ class Asking:
                 if tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(_result(check, tallies))
+            self.results[check.id] = _interrupted(self._shown(_result(check, tallies)))
             raise
-        self.results[check.id] = _result(check, tallies)
+        self.results[check.id] = self._shown(_result(check, tallies))
+
+    def _shown(self, result: CheckResult) -> CheckResult:
+        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
+        if result.finding is None or self.first_finding:
+            return result
+        contract = accuracy(str(result.finding.case.dtype))
+        return replace(result, snippet=snippet(self.subject, result.finding, contract))
 
     def _budget(self, check: Check) -> tuple[int, int]:
         small = max(1, round(self.profile.small * check.weight))
