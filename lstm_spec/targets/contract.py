@@ -46,8 +46,8 @@ class Target:
     cells. layout: how it holds parameters, states and sequence. dtypes: the formats it computes in, the most exact
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
     names. past_length: what y holds past a row's length, where it takes ``lengths``. possible: whether it can have
-    given sizes, {"n": …, "m": …}; by default all. sizes: those to ask for, where others are impossible or dear.
-    versions: of the packages it is made of.
+    given sizes, {"n": …, "m": …}; by default all. sizes: those to ask for, where others are impossible or dear, with
+    numbers of steps "T" and of rows "B" where these matter too. versions: of the packages it is made of.
     """
 
     name: str

@@ -12,8 +12,15 @@ from lstm_spec.targets.modules import find_attribute
 
 LIKE: Mapping[str, str] = MappingProxyType(
     {
-        **{f"torch.nn.{kind}": "lstm_spec.targets.torch:Module" for kind in ("LSTM", "GRU", "RNN")},
-        **{f"torch.nn.{kind}Cell": "lstm_spec.targets.torch:Module" for kind in ("LSTM", "GRU", "RNN")},
+        **dict.fromkeys(
+            (f"torch.nn.{kind}{cell}" for kind in ("LSTM", "GRU", "RNN") for cell in ("", "Cell")),
+            "lstm_spec.targets.torch:Module",
+        ),
+        **dict.fromkeys(
+            (f"keras.layers.{kind}{cell}" for kind in ("LSTM", "GRU", "SimpleRNN") for cell in ("", "Cell")),
+            "lstm_spec.targets.keras:Layer",
+        ),
+        "keras.layers.Bidirectional": "lstm_spec.targets.keras:Layer",
     }
 )
 """The originals, each with the class that knows its interface.

@@ -29,6 +29,10 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "torch-gru": "torch.nn.GRU",
         "torch-rnn": "torch.nn.RNN",
         "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
+        "keras": "keras.layers.LSTM(lengths=True)",
+        "keras-cell": "keras.layers.LSTMCell",
+        "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
+        "keras-gru": "keras.layers.GRU(lengths=True)",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
