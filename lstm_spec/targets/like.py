@@ -21,6 +21,12 @@ LIKE: Mapping[str, str] = MappingProxyType(
             "lstm_spec.targets.keras:Layer",
         ),
         "keras.layers.Bidirectional": "lstm_spec.targets.keras:Layer",
+        "flax.linen.LSTMCell": "lstm_spec.targets.jax_layers:Linen",
+        "flax.linen.OptimizedLSTMCell": "lstm_spec.targets.jax_layers:Linen",
+        "flax.nnx.LSTMCell": "lstm_spec.targets.jax_layers:Nnx",
+        "flax.nnx.OptimizedLSTMCell": "lstm_spec.targets.jax_layers:Nnx",
+        "equinox.nn.LSTMCell": "lstm_spec.targets.jax_layers:Equinox",
+        "haiku.LSTM": "lstm_spec.targets.jax_layers:Haiku",
     }
 )
 """The originals, each with the class that knows its interface.

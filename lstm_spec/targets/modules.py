@@ -25,7 +25,7 @@ def failing_as(beginning: str, end: str = "") -> Iterator[None]:
 
 
 def required(package: str, called: str, extra: str, *, otherwise: str = "") -> Any:
-    """Return a package; raises TargetError with the extra that installs it, or with ``otherwise`` where another lacks."""
+    """Return a package; raises TargetError with the extra that installs it, or ``otherwise`` if another lacks."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
