@@ -1,6 +1,7 @@
 """The detection limit is what it says: an error of a weight above it is found, one far below it is not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,21 @@ def test_a_network_has_one_and_of_many_weights_some_are_looked_at():
     found = detection(network, weight_cases(network, target, "float64"), accuracy("float64"))
     assert found.weights == MOST_WEIGHTS < found.total
     assert found.median < 1e-10
+
+
+def test_recurrent_weights_are_seen_of_what_is_given_no_states():
+    network = replace(layers("lstm", count=1), initial="zero")
+    cases = weight_cases(network, Target("zero", forward=lambda *given: given, spec=network), "float64")
+    assert not any(np.any(state) for case in cases for state in case.states)
+    assert detection(network, cases, accuracy("float64")).worst < 1e-9
+
+
+def test_a_target_of_fixed_shapes_is_asked_in_them():
+    target = Target("fixed", forward=faulty.correct, sizes=({"n": 2, "m": 3, "T": 2, "B": 2},))
+    cases = weight_cases(CELL, target, "float32")
+    assert {case.x.shape for case in cases} == {(2, 2, 2)}
+    assert detection(CELL, cases, accuracy("float32")).worst < 1e-2
+    assert weight_cases(CELL, replace(target, possible=lambda sizes: False), "float32") == ()
 
 
 def test_what_nothing_depends_on_shows_never():

@@ -26,8 +26,9 @@ class Check:
     id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
     this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
     cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
-    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length. threads: whether it calls
-    from several at once. listed: its cases, where they are not drawn.
+    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length; states: whether it begins
+    from states of its own choice. threads: whether it calls from several at once. listed: its cases, where they are not
+    drawn.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Check:
     seeded: bool = True
     gradients: bool = False
     lengths: bool = False
+    states: bool = False
     threads: bool = False
     listed: Callable[[Subject, str], Sequence[Case]] | None = None
 
@@ -182,6 +184,7 @@ CHECKS: tuple[Check, ...] = (
         needs=("sequence",),
         least_steps=2,
         weight=0.4,
+        states=True,
     ),
     Check(
         "batch",
@@ -277,7 +280,7 @@ def examine(check: Check, subject: Subject, case: Case, contract: Accuracy) -> O
     try:
         outcome = check.examine(replace(subject, asked=asked), case, contract)
     except MisbehaviourError as misbehaviour:
-        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="form"))
+        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="hung" if misbehaviour.hung else "form"))
     if outcome.finding is None:
         return outcome
     return replace(outcome, finding=replace(outcome.finding, case=case, asked=tuple(asked)))

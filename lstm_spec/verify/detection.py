@@ -1,13 +1,13 @@
 """How small an error of one weight would have been seen: what a run that found nothing has ruled out.
 
 The cases are those of the check ``weights``: one step, on inputs of which one is not zero, each in a row of the batch,
-and on dense ones. To first order a weight w that is off by r·w moves every output by r·w·∂output/∂w; it shows where
-that exceeds the allowed error of the output. Its detection limit is the smallest such r over all outputs of all these
-cases. Other checks can only lower it.
+and on dense ones; some steps, where a target is given no states. To first order a weight w that is off by r·w moves
+every output by r·w·∂output/∂w; it shows where that exceeds the allowed error of the output. Its detection limit is the
+smallest such r over all outputs of all these cases. Other checks can only lower it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,8 @@ from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.compile import run
 from lstm_spec.compute.forced import forced_bounds
 from lstm_spec.compute.network import plain, run_network
-from lstm_spec.spec.network import Network
+from lstm_spec.compute.rounding import Bounded
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
 from lstm_spec.verify.cases import Array, Case, fixed_sizes, seeded_case
@@ -25,6 +26,9 @@ from lstm_spec.verify.checks import Check, against_spec
 
 CASES = 6
 """How many cases there are; in every third one the inputs are dense."""
+
+STEPS_FROM_ZERO = 3
+"""How many steps a case has of what is given no states: the recurrent weights are seen from the second one on."""
 
 MOST_ROWS = 24
 MOST_WEIGHTS = 300
@@ -57,52 +61,51 @@ class Detection:
 
 
 def weight_cases(cell: Program | Network, target: Target, dtype: str) -> tuple[Case, ...]:
-    """Return cases of one step, all at the same sizes; none where the target can have none of ours."""
-    sizes = _sizes(cell, target)
-    if sizes is None:
+    """Return cases that are all of the same sizes; none where the target can have none of ours."""
+    shape = _shape(cell, target)
+    if shape is None:
         return ()
-    cases = (_case(cell, dtype, sizes, seed) for seed in range(CASES))
+    cases = (_case(cell, dtype, shape, seed) for seed in range(CASES))
     return tuple(case if target.weights is None else case.with_weights(target.weights) for case in cases)
 
 
-def _sizes(cell: Program | Network, target: Target) -> Mapping[str, int] | None:
+def _shape(cell: Program | Network, target: Target) -> Mapping[str, int] | None:
+    """Return sizes that a target can have, with its numbers of steps "T" and of rows "B" where it fixes these."""
     own = [{s.name: preferred.get(s.name, 3) for s in cell.sizes} for preferred in _PREFERRED]
     fixed = fixed_sizes(cell, target.weights)
-    candidates = [fixed] if fixed else target.sizes or own
-    return next((dict(sizes) for sizes in candidates if target.possible(sizes)), None)
+    for shape in target.sizes or ([fixed] if fixed else own):
+        if target.possible(_sizes(shape)):
+            return shape
+    return None
 
 
-def _case(cell: Program | Network, dtype: str, sizes: Mapping[str, int], seed: int) -> Case:
-    make = partial(seeded_case, cell, dtype, sizes=sizes, T=1, regime="weights x3", seed=seed)
-    case = make(B=3)
+def _sizes(shape: Mapping[str, int]) -> dict[str, int]:
+    return {key: size for key, size in shape.items() if key not in "TB"}
+
+
+def _case(cell: Program | Network, dtype: str, shape: Mapping[str, int], seed: int) -> Case:
+    given = network_of(cell).initial == "given"
+    T = shape.get("T", 1 if given else STEPS_FROM_ZERO)
+    make = partial(seeded_case, cell, dtype, sizes=_sizes(shape), T=T, regime="weights x3", seed=seed)
+    dense = make(B=shape.get("B", 3))
     if seed % 3 == 2:
-        return case
-    ones = _one_by_one(case.x.shape[-1], [s.shape[-1] for s in case.states])
-    x, *states = (part[:MOST_ROWS] for part in ones)
-    case = make(B=len(x))
-    # The first state goes into the products as x does; the others are multiplied by what these products make.
-    first = (states[0], *(own for own in case.states[1:]))
-    return Case(
-        params=case.params,
-        x=x[None].astype(case.dtype),
-        states=tuple(np.asarray(s, case.dtype) for s in first),
+        return dense
+    n, h = dense.x.shape[-1], dense.states[0].shape[-1]
+    ones = np.eye(n + h + 1)[:, : n + h]
+    case = make(B=shape.get("B", min(len(ones), MOST_ROWS)))
+    rows = ones[np.arange(seed * T * case.B, (seed + 1) * T * case.B) % len(ones)].reshape(T, case.B, n + h)
+    # The first state goes into products as x does; the others are multiplied by what these products make.
+    states = (rows[0, :, n:], *case.states[1:]) if given else case.states
+    return replace(
+        case,
+        x=rows[..., :n].astype(case.dtype),
+        states=tuple(np.asarray(s, case.dtype) for s in states),
         regime="one-hot",
-        seed=seed,
-        state_names=case.state_names,
     )
 
 
-def _one_by_one(n: int, states: Sequence[int]) -> Iterator[Array]:
-    """Yield x, then every state, with a row for each entry of x and of the first state, in which it alone is 1."""
-    whole = np.eye(n + states[0])
-    nothing = np.zeros((1, n + states[0]))
-    rows = np.concatenate([whole, nothing])
-    yield rows[:, :n]
-    yield rows[:, n:]
-
-
 def detection(cell: Program | Network, cases: Sequence[Case], contract: Accuracy) -> Detection:
-    """Return the detection limit of cases of one step at the same sizes, under an accuracy contract.
+    """Return the detection limit of cases of the same sizes, under an accuracy contract.
 
     >>> from lstm_spec.compute.accuracy import accuracy
     >>> from lstm_spec.spec.cells import lstm
@@ -130,21 +133,25 @@ def _places(params: Mapping[str, Array]) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def _limits(cell: Program | Network, case: Case, places: Sequence[tuple[str, tuple[int, ...]]], k: Accuracy) -> Array:
-    """Return for every place the smallest relative error that shows in a case of one step."""
+    """Return for every place the smallest relative error that shows in a case."""
     params = {name: p.astype(np.float64) for name, p in case.params.items()}
     x, *states = (a.astype(np.float64) for a in (case.x, *case.states))
-    # Of one step, nothing depends on what y was returned.
-    unused = np.zeros((1, case.B, _forward(cell, params, x, states)[0].shape[-1]))
-    bounds = forced_bounds(cell, case.params, case.x, case.states, unused, k)
-    allowed = [bounds[name].errors for name in ("y", *case.state_names)]
-    right = _forward(cell, params, x, states)
+
+    def expected(y: Array) -> list[Bounded]:
+        """What is held against what was returned: from the second step on it depends on that."""
+        bounds = forced_bounds(cell, case.params, case.x, case.states, y, k)
+        return [bounds[name] for name in ("y", *case.state_names)]
+
+    right = expected(_forward(cell, params, x, states)[0])
     found = np.empty(len(places))
     with np.errstate(all="ignore"):
         for index, (name, at) in enumerate(places):
             moved = params[name].copy()
             moved[at] *= 1 + STEP
             wrong = _forward(cell, {**params, name: moved}, x, states)
-            ratios = [e / (np.abs(w - r) / STEP) for w, r, e in zip(wrong, right, allowed, strict=True)]
+            wanted = right if case.T == 1 else expected(wrong[0])
+            slopes = (np.abs(got - b.value) / STEP for got, b in zip(wrong, wanted, strict=True))
+            ratios = (b.errors / slope for b, slope in zip(right, slopes, strict=True))
             found[index] = min(float(np.nanmin(ratio, initial=np.inf)) for ratio in ratios)
     return found
 
@@ -163,7 +170,6 @@ WEIGHTS = Check(
     "every weight counts for what it is, down to the smallest error that shows",
     lambda subject, case, contract: against_spec(subject, case, contract)[0],
     needs=("step",),
-    most_steps=1,
     listed=lambda subject, dtype: weight_cases(subject.cell, subject.target, dtype),
 )
 """The check whose cases tell how small an error shows."""

@@ -13,6 +13,7 @@ import numpy as np
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.forced import forced_bounds
 from lstm_spec.compute.rounding import Bounded
+from lstm_spec.spec.network import network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MEMORIES
 from lstm_spec.targets.contract import Outputs
@@ -39,10 +40,10 @@ POISONS = (np.nan, np.inf, -np.inf)
 
 def _poison(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     """Put what is no number into one row, at a step of x or in a state, and look at what it may not reach."""
-    t, row = case.T // 2, case.B - 1
+    t, row, given = case.T // 2, case.B - 1, network_of(subject.cell).initial == "given"
     worst = Outcome()
     for poison in POISONS:
-        for where, dirty, begin in _poisoned(case, poison, t, row):
+        for where, dirty, begin in _poisoned(case, poison, t, row, given=given):
             outputs, _ = subject.call(dirty)
             # In a network a reverse direction may take it to earlier steps.
             until = begin if isinstance(subject.cell, Program) else 0
@@ -53,11 +54,16 @@ def _poison(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     return worst
 
 
-def _poisoned(case: Case, poison: float, t: int, row: int) -> Iterator[tuple[str, Case, int]]:
-    """Yield where something is no number, the case, and the step from which on that may be seen in its own row."""
+def _poisoned(case: Case, poison: float, t: int, row: int, *, given: bool) -> Iterator[tuple[str, Case, int]]:
+    """Yield where something is no number, the case, and the step from which on that may be seen in its own row.
+
+    given: whether there are initial states to put it into.
+    """
     x = case.x.copy()
     x[t, row] = poison
     yield f"x at step {t}", replace(case, x=x), t
+    if not given:
+        return
     for k, name in enumerate(case.state_names):
         states = [s.copy() for s in case.states]
         states[k][row] = poison

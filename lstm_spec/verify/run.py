@@ -13,7 +13,7 @@ from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
+from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, subject_of
 from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.robustness import ROBUSTNESS
 from lstm_spec.verify.subject import Subject
@@ -47,6 +47,9 @@ def verify(
     require: Iterable[str] = (),
     diagnose: bool = True,
     first_finding: bool = False,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: float | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a target against its specification and return the report.
@@ -60,7 +63,9 @@ def verify(
     default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
     skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
     "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
-    the first case that fails, without looking for a simpler one. progress: called with (done, total, what) as it goes.
+    the first case that fails, without looking for a simpler one. isolate: whether the target runs in a process of its
+    own, so that a crash is a finding and no more; then timeout is how many seconds a call may take (60), and memory how
+    many GB it may take (8), where the system knows limits. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -72,7 +77,8 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy)
+    limits = limits_of(isolate, timeout, memory)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
@@ -82,12 +88,15 @@ def verify(
     begun = time.perf_counter()
     interrupted = False
     try:
-        asking.everything()
-    except KeyboardInterrupt:
-        interrupted = True
-    results = (*asking.results.values(), *_unclaimed(subject, missing, wanted if named else ()))
-    finding = next((result.finding for result in results if result.finding and result.id in EXPLAINED), None)
-    diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+        try:
+            asking.everything()
+        except KeyboardInterrupt:
+            interrupted = True
+        results = (*asking.results.values(), *_unclaimed(subject, missing, wanted if named else ()))
+        finding = next((result.finding for result in results if result.finding and result.id in EXPLAINED), None)
+        diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+    finally:
+        subject.target.release()
     return Report(
         verdict=_verdict(results, interrupted),
         target=subject.target.name,
@@ -142,6 +151,7 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "gradients": ("the target offers no backward", "the gradients are those of the equations"),
         "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
+        "states": ("the target is given no initial states", "a sequence begins from states that are given"),
         "threads": ("the target does not say that it is reentrant", "it may be called from several threads at once"),
     }
 )
@@ -153,6 +163,7 @@ def _claims(subject: Subject, capability: str) -> bool:
     claims = {
         "gradients": subject.target.backward is not None,
         "lengths": network_of(subject.cell).past_length is not None,
+        "states": network_of(subject.cell).initial == "given",
         "threads": subject.target.reentrant,
     }
     return claims[capability]
@@ -164,7 +175,7 @@ def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
         return False
     if check.listed is not None and not check.listed(subject, subject.target.dtypes[0]):
         return False
-    asked = {"gradients": check.gradients, "lengths": check.lengths, "threads": check.threads}
+    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states, "threads": check.threads}
     return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
 
 
@@ -172,7 +183,7 @@ def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> 
     """Say what is not claimed; of lengths and threads only where a user asks for them."""
     named = tuple(named)
     wished = {"lengths": any(check.lengths for check in named), "threads": any(check.threads for check in named)}
-    asked = {"gradients", *missing, *(name for name, wanted in wished.items() if wanted)}
+    asked = {"gradients", "states", *missing, *(name for name, wanted in wished.items() if wanted)}
     for name, (message, clause) in _CAPABILITIES.items():
         if not _claims(subject, name) and name in asked:
             status = DISCREPANCY if name in missing else NOT_CLAIMED
