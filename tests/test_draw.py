@@ -396,6 +396,26 @@ def test_highlight_marks_the_operation_and_its_value():
     assert re.search(r'class="wire value marked" data-from="i"', source)
 
 
+@pytest.mark.parametrize("view", ["cell", "unit", "dimensions", "backward"])
+def test_every_name_can_be_highlighted(view):
+    for name in ALL["lstm"].symbols:
+        assert ' marked"' in ls.draw(view, ALL["lstm"], highlight=name).svg(), name
+
+
+@pytest.mark.parametrize(
+    ("view", "name", "box"), [("cell", "W_f", "f"), ("cell", "a_i", "i"), ("backward", "W_o", "d-o")]
+)
+def test_highlight_marks_the_box_around_a_name(view, name, box):
+    source = ls.draw(view, ALL["lstm"], highlight=name).svg()
+    assert re.findall(r'class="node \w+ marked" id="([^"]*)"', source) == [box]
+    assert ls.draw("backward", ALL["lstm"], highlight=f"d{name}").svg().count(" marked") > 0
+
+
+def test_view_that_does_not_show_a_name_says_so():
+    with pytest.raises(DrawError, match='the view "unrolled" of lstm shows no f to highlight'):
+        ls.draw("unrolled", ALL["lstm"], highlight="f")
+
+
 @pytest.mark.parametrize("notation", ["colah", "greff", "pytorch", {"c_tilde": "g"}])
 def test_notation_renames_symbols(notation):
     text = read_svg(ls.draw("cell", ALL["lstm"], notation=notation).svg()).text
