@@ -10,13 +10,13 @@ from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import MisbehaviourError
+from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Case, seeded_case
-from lstm_spec.verify.checks import Subject
 from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.search import Finding
+from lstm_spec.verify.subject import Subject
 
 LARGE = 8.0
 """A number above which an exponential of a few of them added up may overflow."""
@@ -34,7 +34,7 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return (FICKLE,)
     if not np.isfinite(deviation.got):
         return (_overflow(finding),)
-    cell, contract = subject.cell, accuracy(str(finding.case.dtype))
+    cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
     # The hypotheses are about the equations of one cell, and know nothing of rows that end before the others.
     if isinstance(cell, Network) or finding.case.lengths is not None:
         return ()
@@ -63,7 +63,7 @@ def _is_fickle(subject: Subject, case: Case) -> bool:
         return False
     if any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first):
         return True
-    return _agrees(subject, case, accuracy(str(case.dtype)))
+    return _agrees(subject, case, subject.contracts[str(case.dtype)])
 
 
 def _overflow(finding: Finding) -> Diagnosis:

@@ -18,9 +18,10 @@ from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target, call_backward, call_forward
 from lstm_spec.verify.cases import Case
-from lstm_spec.verify.checks import Check, Subject
+from lstm_spec.verify.checks import Check
 from lstm_spec.verify.compare import Comparison, compare
 from lstm_spec.verify.search import Finding, Outcome
+from lstm_spec.verify.subject import Subject
 
 ASKED_OTHERWISE = frozenset({"split", "row_order", "single_rows", "enclosure", "determinant", "output_gate_alone"})
 """Laws that make no check: the first are checks of their own, or about bounds; the closed forms of the Jacobian are
@@ -30,10 +31,11 @@ computed in float64 without a bound on their own rounding."""
 def law_checks(subject: Subject) -> tuple[Check, ...]:
     """Return the laws of a target's cell as checks.
 
-    There are none for fixed weights, which a law would have to change, nor for a network, since laws are of one cell.
+    There are none for fixed weights or sizes, which a law would have to change, nor for a network, since laws are of
+    one cell.
     """
-    cell = subject.cell
-    if subject.target.weights is not None or not isinstance(cell, Program):
+    cell, target = subject.cell, subject.target
+    if target.weights is not None or target.sizes is not None or not isinstance(cell, Program):
         return ()
     differentiable = subject.target.backward is not None
     return tuple(_check(law, cell, differentiable) for law in LAWS if _is_asked(law, cell))
