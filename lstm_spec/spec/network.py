@@ -234,9 +234,15 @@ class Network:
 
     @cached_property
     def stacks(self) -> Mapping[str, tuple[str, ...]]:
-        """The states by what the cells call them, each with its names in all passes: h (l0.h, l0r.h, l1.h, …)."""
+        """The arrays in which states are passed and returned, by name, with the states that each one holds.
+
+        They are what the cells call them, h (l0.h, l0r.h, l1.h, …); where layers differ in size, every state by itself.
+        """
+        shapes = {after.name: after.shape for _, after in self.recurrence}
         kinds = dict.fromkeys(name for run in self.every_pass for name in run.cell.states)
-        return {k: tuple(run.key + k for run in self.every_pass if k in run.cell.states) for k in kinds}
+        found = {k: tuple(run.key + k for run in self.every_pass if k in run.cell.states) for k in kinds}
+        even = all(len({shapes[name] for name in names}) == 1 for names in found.values())
+        return found if even else {name: (name,) for name in self.states}
 
     @cached_property
     def learned(self) -> tuple[MatrixSymbol, ...]:

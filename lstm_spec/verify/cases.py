@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lstm_spec.compute.formats import dtype_of
+from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
@@ -31,6 +32,8 @@ Index = slice | Array
 @dataclass(frozen=True)
 class Case:
     """One valid question: parameters by name, x (T, B, n), and initial states (B, m), all in one format.
+
+    There are no states where a network has its own, learned or zero.
 
     regime: what kind of numbers; seed: of the generator that made them, None for small cases; cotangents: for questions
     about gradients, those of y (T, B, m) and of every final state (B, m); state_names: those of the states, in order;
@@ -155,11 +158,12 @@ def shapes_of(cell: Program | Network, sizes: Mapping[str, int], T: int, B: int,
     """Return the shapes of a case of a cell at given sizes, with ``gradients`` those of cotangents too."""
     values = cell.check_sizes(sizes)
     width = evaluate_shape(cell.inputs[0].shape, values)[0]
-    states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)
+    final = tuple((B, evaluate_shape(after.shape, values)[0]) for _, after in cell.recurrence)
+    given = final if network_of(cell).initial == "given" else ()
     y = (B, evaluate_shape(cell.output.shape, values)[0])
     steps = () if isinstance(cell, Network) and cell.outputs == "last" else (T,)
-    cotangents = ((*steps, *y), *states) if gradients else ()
-    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states)
+    cotangents = ((*steps, *y), *final) if gradients else ()
+    return Shapes(cell.dimensions(**sizes), (T, B, width), given, cotangents, cell.states)
 
 
 @st.composite
@@ -232,7 +236,13 @@ def fixed_sizes(cell: Program | Network, weights: Mapping[str, Array] | None) ->
 def sizes_of(cell: Program | Network, params: Mapping[str, Array]) -> dict[str, int]:
     """Return the sizes that parameters have; raises DimensionError if they contradict each other."""
     program = cell if isinstance(cell, Program) else _one_step(cell)
-    return infer_dimensions(program, {name: np.shape(p) for name, p in params.items()})
+    learned = {} if isinstance(cell, Program) else {p.name: params[p.name] for p in cell.learned}
+    sizes = infer_dimensions(program, {name: np.shape(p) for name, p in params.items() if name not in learned})
+    shapes = cell.dimensions(**sizes)
+    for name, p in learned.items():
+        if np.shape(p) != shapes[name]:
+            raise DimensionError(f"{name} has the shape {np.shape(p)}; expected {shapes[name]}, that of its state")
+    return sizes
 
 
 @lru_cache(maxsize=64)

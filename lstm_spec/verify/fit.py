@@ -31,7 +31,7 @@ def subject_of(target: Any, spec: str | Program | Network | None, layout: str | 
     """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
     found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
     cell = claimed(found, spec)
-    if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
+    if isinstance(target, str) and target == SPEC:
         found = compiled_spec(cell)
     elif isinstance(target, str) and target in BUILT_IN:
         own = [p.name for p in claimed(found).parameters]
@@ -58,7 +58,7 @@ def _check_rules(target: Target, cell: Program | Network) -> None:
     case = shapes.fill(np.zeros(shapes.count), regime="zero")
     held = Held(target.layout, cell)
     held.pack(case.params)
-    held.to_states(case.states)
+    held.to_states(case.states or held.blank_states(case.params, 1))
     dy, *dstates = case.cotangents
     forced_bounds(cell, case.params, case.x, case.states, dy, accuracy("float64"))
     if target.backward is not None:

@@ -121,6 +121,7 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "gradients": ("the target offers no backward", "the gradients are those of the equations"),
         "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
+        "states": ("the target has initial states of its own", "a sequence goes on from states that are given"),
     }
 )
 """What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
@@ -130,17 +131,18 @@ def _claims(subject: Subject, capability: str) -> bool:
     check_known("capability", capability, _CAPABILITIES)
     if capability == "gradients":
         return subject.target.backward is not None
-    return network_of(subject.cell).past_length is not None
+    network = network_of(subject.cell)
+    return network.past_length is not None if capability == "lengths" else network.initial == "given"
 
 
 def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
-    asked = {"gradients": check.gradients, "lengths": check.lengths}
+    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states}
     return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
 
 
 def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> Iterator[CheckResult]:
     """Say what is not claimed; of lengths only where a user asks for them."""
-    asked = {"gradients", *missing, *(("lengths",) if any(check.lengths for check in named) else ())}
+    asked = {"gradients", "states", *missing, *(("lengths",) if any(check.lengths for check in named) else ())}
     for name, (message, clause) in _CAPABILITIES.items():
         if not _claims(subject, name) and name in asked:
             status = DISCREPANCY if name in missing else NOT_CLAIMED
