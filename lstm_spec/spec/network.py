@@ -278,13 +278,14 @@ class Network:
         return found | {p.name: evaluate_shape(p.shape, values)[:1] for p in self.learned}
 
     def parameter_count(self, **sizes: int) -> Any:
-        """Return the number of parameters, symbolic where a size is not given.
+        """Return the number of learned parameters, symbolic where a size is not given.
 
         >>> from lstm_spec.spec.layers import layers
         >>> layers(bidirectional=True).parameter_count(n=32, m=70)
         57680
         """
-        return total_entries((p.shape for p in self.parameters), self.check_sizes(sizes))
+        counted = [run.shape(p) for run in self.every_pass for p in run.cell.counted]
+        return total_entries([*counted, *(p.shape for p in self.learned)], self.check_sizes(sizes))
 
 
 def network_of(spec: Program | Network, who: str = "a network") -> Network:
