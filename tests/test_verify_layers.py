@@ -18,7 +18,8 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout
 from lstm_spec.targets.python import target_of
 from lstm_spec.verify import run, search
-from lstm_spec.verify.cases import REGIMES, seeded_case, with_lengths
+from lstm_spec.verify.cases import seeded_case, with_lengths
+from lstm_spec.verify.regimes import REGIMES
 from lstm_spec.verify.run import UsageError
 from lstm_spec.verify.subject import Subject
 from tests.faulty_layers import FAULTS, stack

@@ -142,7 +142,7 @@ def test_states_may_be_required():
         "spec", spec=ZERO, profile="quick", first_finding=True, checks=("signature",), require=["states"]
     )
     assert report.verdict == "discrepancy"
-    assert "initial states of its own, but states are required" in report.checks[-1].message
+    assert "given no initial states, but states are required" in report.checks[-1].message
 
 
 def test_a_report_of_a_network_without_given_states_has_none():

@@ -26,8 +26,8 @@ class Check:
     id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
     this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
     cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
-    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length. states: whether it begins
-    from states of its choice.
+    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length; states: whether it begins
+    from states of its own choice.
     """
 
     id: str
@@ -177,9 +177,9 @@ CHECKS: tuple[Check, ...] = (
         "a sequence may be cut anywhere and continued from the returned states",
         _carry,
         needs=("sequence",),
-        states=True,
         least_steps=2,
         weight=0.4,
+        states=True,
     ),
     Check(
         "batch",
