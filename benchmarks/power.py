@@ -2,8 +2,8 @@
 
 On the cases of the checks of one step and of sequences every fault of a forward pass that one call can tell is held
 against the specification: by the derived bounds, and by the tolerances in use, which compare with a free run in
-float64. Correct implementations (the compiled equations and PyTorch's cell, in the format itself) are held against it in
-the same way: the cases on which one of them fails are false alarms, and there nothing counts as found.
+float64. Correct implementations (the compiled equations and PyTorch's cell, in the format itself) are held against it
+in the same way: the cases on which one of them fails are false alarms, and there nothing counts as found.
 """
 
 from alarms import FORMATS, machine  # isort: skip  (it sets the threads before NumPy is loaded)

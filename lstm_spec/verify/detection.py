@@ -21,7 +21,7 @@ from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
-from lstm_spec.verify.cases import Array, Case, fixed_sizes, seeded_case
+from lstm_spec.verify.cases import Array, Case, fixed_sizes, seeded_case, sizes_of
 from lstm_spec.verify.checks import Check, against_spec
 
 CASES = 6
@@ -90,7 +90,7 @@ def _case(cell: Program | Network, dtype: str, shape: Mapping[str, int], seed: i
     dense = make(B=shape.get("B", 3))
     if seed % 3 == 2:
         return dense
-    n, h = dense.x.shape[-1], dense.states[0].shape[-1]
+    n, h = dense.x.shape[-1], dense.states[0].shape[-1] if given else 0
     ones = np.eye(n + h + 1)[:, : n + h]
     case = make(B=shape.get("B", min(len(ones), MOST_ROWS)))
     rows = ones[np.arange(seed * T * case.B, (seed + 1) * T * case.B) % len(ones)].reshape(T, case.B, n + h)
@@ -120,8 +120,8 @@ def detection(cell: Program | Network, cases: Sequence[Case], contract: Accuracy
     for case in cases:
         limits = np.minimum(limits, _limits(cell, case, places, contract))
     total = sum(p.size for p in cases[0].params.values())
-    width = {"n": cases[0].x.shape[-1], "m": cases[0].states[-1].shape[-1]}
-    return Detection(float(np.median(limits)), float(limits.max()), len(places), total, width)
+    sizes = sizes_of(cell, cases[0].params)
+    return Detection(float(np.median(limits)), float(limits.max()), len(places), total, sizes)
 
 
 def _places(params: Mapping[str, Array]) -> list[tuple[str, tuple[int, ...]]]:
