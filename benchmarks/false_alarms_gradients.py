@@ -6,7 +6,7 @@ known when somebody stops it is printed.
 
 from functools import cache
 
-from alarms import Entry, entry, measure, structure  # isort: skip  (it sets the threads before NumPy is loaded)
+from alarms import FORMATS, Entry, entry, measure, structure  # isort: skip  (it sets the threads before NumPy is loaded)
 from differentiated import jax_scan
 
 from lstm_spec.compute.accuracy import accuracy
@@ -14,8 +14,9 @@ from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.contract import Target
 from lstm_spec.targets.python import load
 from lstm_spec.verify.cases import seeded_case
-from lstm_spec.verify.checks import CHECKS, Subject
+from lstm_spec.verify.checks import CHECKS
 from lstm_spec.verify.exposed import expose
+from lstm_spec.verify.subject import Subject
 
 CELL = lstm()
 STEPS = {1: 10, 2: 10, 3: 10, 5: 10, 8: 15, 20: 20, 50: 15, 100: 10}
@@ -35,7 +36,8 @@ def examine(k: int) -> Entry:
     """Hold the gradients of every target against the specification on case k."""
     # Both formats: k is even or odd.
     with_jax = k // 2 % JAX_EVERY == 0
-    about = structure(k, **SHAPES_OF_JAX) if with_jax else structure(k, steps=STEPS, sizes=SIZES)
+    shapes = SHAPES_OF_JAX if with_jax else {"steps": STEPS, "sizes": SIZES}
+    about = structure(k, **shapes, formats=FORMATS[:2])
     if with_jax:
         about["B"] = 3
     case = seeded_case(CELL, **about, gradients=True)

@@ -24,7 +24,8 @@ from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.arrays import from_numpy
 from lstm_spec.targets.python import load
 from lstm_spec.verify.cases import Case, seeded_case
-from lstm_spec.verify.checks import CHECKS, Subject
+from lstm_spec.verify.checks import CHECKS
+from lstm_spec.verify.subject import Subject
 
 CELL, T, B = lstm(), 8, 1
 EXAMINE = next(check.examine for check in CHECKS if check.id == "gradient_sequence")

@@ -15,8 +15,9 @@ import numpy as np
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.like import like
-from lstm_spec.verify.cases import REGIMES, seeded_case, with_lengths
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.cases import seeded_case, with_lengths
+from lstm_spec.verify.regimes import REGIMES
+from lstm_spec.verify.subject import Subject
 
 KINDS = {
     "LSTM": "LSTM({})",

@@ -18,8 +18,9 @@ from lstm_spec.spec.recurrent import gru
 from lstm_spec.targets.contract import Target
 from lstm_spec.targets.python import load
 from lstm_spec.verify.cases import seeded_case
-from lstm_spec.verify.checks import CHECKS, Subject, examine
+from lstm_spec.verify.checks import CHECKS, examine
 from lstm_spec.verify.exposed import expose, kernels, still_shown
+from lstm_spec.verify.subject import Subject
 from tests.faulty import plain
 from tests.faulty_gradients import FAULTS, bptt, target
 from tests.tables import sizes_of

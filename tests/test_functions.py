@@ -12,7 +12,19 @@ from lstm_spec.compute.compile import compile_program
 from lstm_spec.compute.curves import CURVES
 from lstm_spec.compute.recipe import Environment, evaluate, recipe
 from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.functions import ACTIVATIONS, SLOTS, Defined, clip, elementwise, hard_sigmoid, magnitude, step
+from lstm_spec.spec.functions import (
+    ACTIVATIONS,
+    SLOTS,
+    Defined,
+    clip,
+    elementwise,
+    elu,
+    hard_sigmoid,
+    leaky_relu,
+    magnitude,
+    step,
+    thresholded_relu,
+)
 from lstm_spec.spec.functions import maximum as larger
 from lstm_spec.spec.functions import quotient as ratio
 from lstm_spec.spec.operators import apply, vector
@@ -20,6 +32,12 @@ from lstm_spec.spec.program import Equation, Program
 
 s, t = SLOTS
 CLIP = Lambda((s,), clip(s, Rational(-3, 2), 2))
+STEEP = {
+    "elu with α = 3": Lambda((s,), elu(s, 3)),
+    "leaky_relu with α = 2": Lambda((s,), leaky_relu(s, 2)),
+    "leaky_relu with α = −1/2": Lambda((s,), leaky_relu(s, Rational(-1, 2))),
+    "thresholded_relu at −1/2": Lambda((s,), thresholded_relu(s, Rational(-1, 2))),
+}
 ASKEW = Lambda((s,), hard_sigmoid(s, Rational(1, 3), Rational(1, 5)))
 ONE = {
     **ACTIVATIONS,
@@ -27,11 +45,14 @@ ONE = {
     "step": elementwise(step),
     "clip": CLIP,
     "askew": ASKEW,
+    **STEEP,
 }
 """Every function of one argument by name, some with constants."""
 
 KINKS = {
     "relu": (0,),
+    "leaky_relu": (0,),
+    "thresholded_relu": (1,),
     "magnitude": (0,),
     "step": (0,),
     "softsign": (0,),
@@ -161,9 +182,11 @@ def test_an_activation_is_a_name_a_function_or_a_lambda():
 
 # The error rules.
 
-# The laws below hold on the whole line; the logarithm has a half-line, the step no slope where it jumps.
+# The laws below hold on the whole line; the logarithm has a half-line, what jumps no slope there.
 CURVED = {
-    name: function for name, function in ONE.items() if function.expr.func.__name__ in CURVES.keys() - {"log", "step"}
+    name: function
+    for name, function in ONE.items()
+    if function.expr.func.__name__ in CURVES.keys() - {"log", "step", "thresholded_relu"}
 }
 NAMES = st.sampled_from(sorted(CURVED))
 numbers = st.floats(-60, 60) | st.floats(-3.5, 3.5) | st.sampled_from([-3.0, 0.0, 2.0, 3.0, -1.5, 2.5, -0.6, 2.4])
@@ -216,7 +239,8 @@ def test_the_width_of_a_curve_is_reached(name):
 @given(NAMES, numbers, numbers)
 def test_a_curve_is_steepest_where_it_says_and_falls_away_from_there(name, first, second):
     curve = curve_of(name)
-    near, far = sorted((first, second), key=lambda a: abs(a - curve.steepest) if np.isfinite(curve.steepest) else -a)
+    peak = curve.steepest
+    near, far = sorted((first, second), key=lambda a: abs(a - peak) if np.isfinite(peak) else -np.sign(peak) * a)
     assume((near - curve.steepest) * (far - curve.steepest) >= 0)
     assert curve.slope(np.asarray(near)) >= curve.slope(np.asarray(far)) * (1 - 1e-12)
 
@@ -247,6 +271,21 @@ def test_the_logarithm_keeps_within_its_error_on_its_half_line(centre, share, pl
 )
 def test_a_step_may_be_anything_from_0_to_1_near_its_jump(at, error, expected):
     assert bounded(elementwise(step), at, error, accuracy("float64")).errors[0, 0] == expected
+
+
+@pytest.mark.parametrize(("at", "error", "expected"), [(2.0, 0.5, 0.5), (-1.0, 0.5, 0.0), (0.9, 0.5, np.inf)])
+def test_nothing_is_said_of_a_value_near_its_jump(at, error, expected):
+    assert bounded(ONE["thresholded_relu"], at, error, accuracy("float64")).errors[0, 0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_absolute_error_grows_with_the_numbers_that_the_value_is_the_difference_of(dtype):
+    """α(exp(x) − 1) as it is usually computed has the rounding of α exp(x) and of α."""
+    at = np.linspace(-2, -1e-4, 400).astype(dtype)
+    steep = Lambda((s,), elu(s, 1000))
+    usual = (np.asarray(1000, dtype) * np.exp(at)) - np.asarray(1000, dtype)
+    bounds = [bounded(steep, float(a), 0.0, accuracy(dtype)) for a in at]
+    assert all(abs(got - b.value[0, 0]) <= b.errors[0, 0] for got, b in zip(usual, bounds, strict=True))
 
 
 WITHOUT_RULE = ((sympy.sin, 1, "sin"), (sympy.LambertW, 1, "LambertW"))

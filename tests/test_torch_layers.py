@@ -10,7 +10,7 @@ from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.like import like
 from lstm_spec.verify.cases import seeded_case, with_lengths
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.subject import Subject
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("few_cases")

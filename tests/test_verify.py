@@ -175,7 +175,6 @@ def test_an_option_that_does_not_exist_is_answered_with_the_closest(options, mes
     [
         ({"layout": "pytorch"}, TargetError, "numpy is built in and says its own layout; leave --layout out"),
         ({"spec": "cifg"}, TargetError, "numpy is built in; its parameters are not those of cifg; they differ in W_"),
-        ({"dtypes": ["bfloat16"]}, TargetError, "numpy: bfloat16 cases need arrays that NumPy does not have"),
         ({"spec": "lstmm"}, ValueError, 'there is no cell "lstmm"; did you mean lstm?'),
         ({"spec": "nowhere.py:cell"}, TargetError, "there is no file nowhere.py"),
     ],

@@ -12,7 +12,8 @@ from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.python import load, target_of
 from lstm_spec.verify.cases import seeded_case
-from lstm_spec.verify.checks import CHECKS, Subject, examine
+from lstm_spec.verify.checks import CHECKS, examine
+from lstm_spec.verify.subject import Subject
 from tests.faulty import plain
 from tests.faulty_gradients import FAULTS, bptt, kept_buffers, target
 

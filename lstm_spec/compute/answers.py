@@ -10,6 +10,7 @@ from lstm_spec.calculus.laws.linear import Array, Measured
 from lstm_spec.compute.accuracy import Accuracy, accuracy
 from lstm_spec.compute.compile import run
 from lstm_spec.compute.complex_step import STEP
+from lstm_spec.compute.formats import widened
 from lstm_spec.compute.free import free_backward_bounds, free_bounds
 from lstm_spec.compute.gradients import gradients, leaves_of
 from lstm_spec.compute.rounding import Bounded
@@ -41,7 +42,7 @@ def canonical(
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the compiled equations of a cell as ``forward`` and ``backward`` of the form that targets have.
 
-    formulas, window: of the backward pass, as ``gradients`` takes them.
+    formulas, window: of the backward pass, as ``gradients`` takes them. What comes in bfloat16 is computed in float32.
     """
 
     def forward(params: Mapping[str, Array], x: Array, *states: Array) -> tuple[Array, ...]:
@@ -53,7 +54,7 @@ def canonical(
         found = gradients(cell, params, x, *given, formulas=formulas, window=window)
         return ({name: found[name] for name in params}, found["x"], *(found[f"{s}0"] for s in cell.states))
 
-    return forward, backward
+    return widened(forward), widened(backward)
 
 
 def compiled_answers(spec: Program | Network) -> Answers:

@@ -15,13 +15,15 @@ class Curve:
     """A function of one number, as far as its error needs it.
 
     value; slope: |f'|; steepest: where |f'| is largest, and away from which it falls on both sides, so that the largest
-    slope over an interval is the one at its point nearest to ``steepest``; width: the length of the range.
+    slope over an interval is the one at its point nearest to ``steepest``; width: the length of the range; scale: the
+    size of the numbers that the value is the difference of, to which its absolute error is relative.
     """
 
     value: Callable[[Array], Array]
     slope: Callable[[Array], Array]
     steepest: float
     width: float = np.inf
+    scale: float = 1.0
 
 
 def _logistic(a: Array) -> Array:
@@ -46,6 +48,33 @@ def _hard_sigmoid(alpha: float, beta: float) -> Curve:
         slope=lambda a: np.where((alpha * a + beta >= 0) & (alpha * a + beta <= 1), abs(alpha), 0.0),
         steepest=(0.5 - beta) / alpha,
         width=1.0,
+        scale=max(1.0, abs(beta)),
+    )
+
+
+def _leaky_relu(alpha: float) -> Curve:
+    return Curve(
+        value=lambda a: np.where(a >= 0, a, alpha * a),
+        slope=lambda a: np.where(a == 0, max(1.0, abs(alpha)), np.where(a > 0, 1.0, abs(alpha))),
+        steepest=np.inf if abs(alpha) <= 1 else -np.inf,
+    )
+
+
+def _thresholded_relu(alpha: float) -> Curve:
+    # Near the jump the value may be either, and no slope says how far that is.
+    return Curve(
+        value=lambda a: np.where(a >= alpha, a, 0.0),
+        slope=lambda a: np.where(a == alpha, np.inf, np.where(a > alpha, 1.0, 0.0)),
+        steepest=alpha,
+    )
+
+
+def _elu(alpha: float) -> Curve:
+    return Curve(
+        value=lambda a: np.where(a >= 0, a, alpha * np.expm1(np.minimum(a, 0))),
+        slope=lambda a: np.maximum(np.where(a >= 0, 1.0, 0.0), np.where(a <= 0, abs(alpha) * np.exp(a), 0.0)),
+        steepest=np.inf if abs(alpha) <= 1 else 0.0,
+        scale=max(1.0, abs(alpha)),
     )
 
 
@@ -59,6 +88,9 @@ CURVES: Mapping[str, Callable[..., Curve]] = MappingProxyType(
         "log": lambda: Curve(np.log, lambda a: 1 / np.abs(a), 0.0),
         "sqrt": lambda: Curve(np.sqrt, lambda a: 0.5 / np.sqrt(a), 0.0),
         "relu": lambda: Curve(lambda a: np.maximum(a, 0), lambda a: np.where(a >= 0, 1.0, 0.0), np.inf),
+        "leaky_relu": _leaky_relu,
+        "thresholded_relu": _thresholded_relu,
+        "elu": _elu,
         # At a kink any slope between the two one-sided ones is right, so near it the step may be anything from 0 to 1.
         "step": lambda: Curve(lambda a: np.where(a > 0, 1.0, 0.0), lambda a: np.where(a == 0, np.inf, 0.0), 0.0, 1.0),
         "identity": lambda: Curve(lambda a: a, _flat, 0.0),

@@ -77,13 +77,14 @@ def forced_bounds(
     params: Mapping[str, Array],
     x: Array,
     states: tuple[Array, ...],
-    y: Array,
+    y: Array | None,
     contract: Accuracy,
     lengths: Array | None = None,
 ) -> dict[str, Bounded]:
     """Return what a correct implementation may return, given the first state that this one returned at every step.
 
-    Arguments, returns and errors as ``error_bound``. Of a network only the top layer is returned, and only where
+    Arguments, returns and errors as ``error_bound``. Without y, where nobody has returned anything yet, every error is
+    carried on from step to step. Of a network only the top layer is returned, and only where
     nothing is merged into it or added to it; the layers below run free, and their error is that of the next one's x.
     """
     network = network_of(cell)
@@ -128,7 +129,7 @@ def differentiated_bounds(
     params: Mapping[str, Array],
     x: Array,
     states: tuple[Array, ...],
-    y: Array,
+    y: Array | None,
     dy: Array,
     dstates: tuple[Array, ...],
     contract: Accuracy,
@@ -139,6 +140,7 @@ def differentiated_bounds(
     """Return what a forward pass and the backward pass that ran on it may return: both bounds at the price of one.
 
     Arguments and errors as ``backward_bounds``; returns what ``forced_bounds`` does, and what ``backward_bounds`` does.
+    Without y, where nobody has returned anything yet, every error is carried on from step to step.
     """
     network = network_of(cell)
     with np.errstate(all="ignore"):
@@ -155,14 +157,15 @@ def _run(
     params: Mapping[str, Array],
     x: Array,
     states: tuple[Array, ...],
-    y: Array,
+    y: Array | None,
     contract: Accuracy,
     lengths: Array | None,
     shown: Mapping[str, Bounded] = MappingProxyType({}),
 ) -> Trace:
     given = {name: _exact(p) for name, p in params.items()}
     initial = tuple(_exact(s) for s in states)
-    return run_network(network, given, _exact(x), initial, lengths, bounded(contract, shown), np.asarray(y, np.float64))
+    returned = None if y is None else np.asarray(y, np.float64)
+    return run_network(network, given, _exact(x), initial, lengths, bounded(contract, shown), returned)
 
 
 def _exact(a: Array) -> Bounded:

@@ -116,7 +116,9 @@ def affine(
         count += 1
     value, size, error = added(values), added(sizes), total(errors)
     reach = size if error is None else size + error
-    own = (count * (unit or contract.accumulation) + (contract.partials + scalings) * contract.unit) * reach
+    # Both factors of a product may be rounded.
+    inputs = contract.products * (2 + contract.products)
+    own = (count * (unit or contract.accumulation) + (contract.partials + scalings) * contract.unit + inputs) * reach
     own = own + (count + scalings) * REFERENCE_UNIT * size + 4 * (count + scalings) * contract.tiny
     beyond = np.maximum(reach, added(unscaled)) > contract.largest
     if beyond.any():
@@ -173,7 +175,10 @@ def maximum(a: Bounded, b: Bounded, contract: Accuracy) -> Bounded:
 
 
 def curved(curve: Curve, at: Bounded, ulps: float, absolute: float, contract: Accuracy) -> Bounded:
-    """Return a function of one number, good to ``ulps`` units in the last place plus ``absolute`` unit roundoffs."""
+    """Return a function of one number, good to ``ulps`` units in the last place plus ``absolute`` unit roundoffs.
+
+    The latter are those of numbers of the size ``curve.scale``.
+    """
     value = curve.value(at.value)
     error = None
     if at.error is not None:
@@ -186,7 +191,7 @@ def curved(curve: Curve, at: Bounded, ulps: float, absolute: float, contract: Ac
         return Bounded(value, error)
     unit = contract.unit + REFERENCE_UNIT
     size = np.abs(value) if error is None else np.abs(value) + error
-    own = 2 * ulps * half_ulp(size, unit) + absolute * unit + 4 * contract.tiny
+    own = 2 * ulps * half_ulp(size, unit) + absolute * unit * curve.scale + 4 * contract.tiny
     return Bounded(value, own if error is None else error + own)
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from lstm_spec.draw.lattice import DIRECTIONS, Branch, Field, Net, Port, Sink, Spot, Tree
-from lstm_spec.draw.tolls import CROSSING, EVERY, FORBIDDEN, HEADING, OPPOSITE, Tolls, forks, mark
+from lstm_spec.draw.tolls import BEND, CROSSING, EVERY, FORBIDDEN, HEADING, Tolls, forks, mark
 
-BEND, JOINT = 4, 2
-"""What is paid, in lattice steps, for a bend and for a fork."""
+JOINT = 2
+"""What is paid, in lattice steps, for a fork."""
 
-PASSES, RESTARTS = 3, 5
+PASSES, RESTARTS = 3, 3
 """How often all nets are improved; how often one that found no way is laid before all others."""
 
-ONWARD = tuple((k,) for k in EVERY)
-TURNING = tuple(tuple(k for k in EVERY if k != OPPOSITE[heading]) for heading in EVERY)
+BITS, MASK = 32, (1 << 32) - 1
+"""A place in the queue is one number: what a way costs at least, what it has cost (the dearest first), its age."""
 
 
 def _bends(heading: int, east: int, north: int) -> int:
@@ -54,7 +54,7 @@ class Router:
 
     tolls: Tolls
 
-    def lay(self, net: Net, *, both_ways: bool = False, below: float = FORBIDDEN) -> Tree | None:
+    def lay(self, net: Net, *, both_ways: bool = False, below: int = FORBIDDEN) -> Tree | None:
         """Return the cheapest tree found for a net, the nearest sink first; None where there is none.
 
         both_ways: try the furthest sink first as well; below: what it has to cost less than.
@@ -68,15 +68,15 @@ class Router:
             found = self._grow(net, order, self.cost(found) if found else below) or found
         return found
 
-    def cost(self, tree: Tree) -> float:
+    def cost(self, tree: Tree) -> int:
         """Return what a tree costs now, beside the nets that run at present."""
         return tree.length + CROSSING * self.tolls.crossings(tree)
 
-    def _grow(self, net: Net, sinks: Sequence[Sink], below: float) -> Tree | None:
+    def _grow(self, net: Net, sinks: Sequence[Sink], below: int) -> Tree | None:
         own: dict[int, int] = {}
-        branches, total = [], 0.0
+        branches, total = [], 0
         for sink in sinks:
-            found = self._search(net, own, sink, below - total - 1e-9)
+            found = self._search(net, own, sink, below - total)
             if found is None:
                 return None
             path, cost = found
@@ -86,50 +86,61 @@ class Router:
         tree = Tree(net, tuple(branches), total)
         return replace(tree, length=total - CROSSING * self.tolls.crossings(tree))
 
-    def _search(self, net: Net, own: Mapping[int, int], sink: Sink, below: float) -> tuple[list[int], float] | None:
+    def _search(self, net: Net, own: Mapping[int, int], sink: Sink, below: int) -> tuple[list[int], int] | None:
         """Find the cheapest path from the tree so far to a sink, best first by what it costs at least."""
         goal = self._goal(sink, own)
         if goal is None:
             return None
-        price, offsets, wide = self.tolls.price, self.tolls.offsets, self.tolls.wide
         runs = self.tolls.runs if self.tolls.strict else {}
         ends, far_x, far_y, sign_x, sign_y = goal.states, goal.far_x, goal.far_y, goal.sign_x, goal.sign_y
-        heap: list[tuple[float, float, int, int]] = []
-        best: dict[int, float] = {}
+        wide, onward, turning = self.tolls.wide, self.tolls.onward, self.tolls.turning
+        price = self._prices(own, ends)
+        best, cheapest = [below] * len(price), [FORBIDDEN] * (len(price) // 4)
         came: dict[int, int] = {}
+        heap: list[int] = []
+        queued: list[int] = []
         for state, cost in self._starts(net, own):
             y, x = divmod(state >> 2, wide)
             best[state], came[state] = cost, -1
-            heappush(heap, (cost + far_x[x] + far_y[y] + LEAST[state & 3][sign_x[x] + sign_y[y]], -cost, 0, state))
-        pushed = 0
+            least = cost + far_x[x] + far_y[y] + LEAST[state & 3][sign_x[x] + sign_y[y]]
+            heappush(heap, (((least << BITS) - cost) << BITS) + len(queued))
+            queued.append(state)
         while heap:
-            _, minus_cost, _, state = heappop(heap)
-            cost = -minus_cost
+            key = heappop(heap)
+            state = queued[key & MASK]
+            cost = -(key >> BITS) & MASK
             if cost > best[state]:
                 continue
             start = came[state] < 0
             if state in ends and not start:
                 return _walk(came, state), cost
-            v, heading = state >> 2, state & 3
-            for k in ONWARD[heading] if start or v in runs else TURNING[heading]:
-                w = v + offsets[k]
+            v = state >> 2
+            for k, step, bend in onward[state & 3] if start or v in runs else turning[state & 3]:
+                w = v + step
                 entered = 4 * w + k
-                if entered in ends:
-                    reached = cost + 1 + ends[entered]
-                elif w in own or (start and w in runs):
+                reached = cost + price[entered] + bend
+                # One who came to w another way and turns there may be cheaper, wherever this one goes.
+                if reached >= best[entered] or reached > cheapest[w] + BEND:
                     continue
-                else:
-                    reached = cost + price[entered]
-                if k != heading:
-                    reached += BEND
-                if reached < best.get(entered, below):
-                    y, x = divmod(w, wide)
-                    least = reached + far_x[x] + far_y[y] + LEAST[k][sign_x[x] + sign_y[y]]
-                    if least < below:
-                        pushed += 1
-                        best[entered], came[entered] = reached, state
-                        heappush(heap, (least, -reached, pushed, entered))
+                y, x = divmod(w, wide)
+                least = reached + far_x[x] + far_y[y] + LEAST[k][sign_x[x] + sign_y[y]]
+                if least >= below or (start and w in runs and entered not in ends):
+                    continue
+                if reached < cheapest[w]:
+                    cheapest[w] = reached
+                best[entered], came[entered] = reached, state
+                heappush(heap, (((least << BITS) - reached) << BITS) + len(queued))
+                queued.append(entered)
         return None
+
+    def _prices(self, own: Mapping[int, int], ends: Mapping[int, int]) -> list[int]:
+        """Return the prices for a path that may not come back to its tree, and may enter where it ends."""
+        price = self.tolls.price.copy()
+        for v in own:
+            price[4 * v : 4 * v + 4] = [FORBIDDEN] * 4
+        for state, cost in ends.items():
+            price[state] = 1 + cost
+        return price
 
     def _goal(self, sink: Sink, own: Mapping[int, int]) -> Goal | None:
         """Return where a path to a sink may end, None where every way in is taken."""
@@ -153,7 +164,7 @@ class Router:
     def _state(self, port: Port) -> int:
         return 4 * self.tolls.number(port.at) + HEADING[port.heading]
 
-    def _starts(self, net: Net, own: Mapping[int, int]) -> Iterator[tuple[int, float]]:
+    def _starts(self, net: Net, own: Mapping[int, int]) -> Iterator[tuple[int, int]]:
         t = self.tolls
         if not own:
             for port in (net.port,) if net.port else t.spots[net.source].exits():
@@ -215,15 +226,14 @@ def _lay_all(router: Router, ordered: Sequence[Net]) -> tuple[dict[str, Tree], N
 
 
 def _improve(router: Router, ordered: Sequence[Net], trees: dict[str, Tree]) -> None:
-    """Take up each net and lay it anew where that is cheaper, until nothing changes."""
-    for _ in range(PASSES):
-        changed = False
-        for net in ordered:
-            old = trees[net.value]
-            router.tolls.take_up(old)
-            new = router.lay(net, both_ways=True, below=router.cost(old))
-            if new is not None:
-                trees[net.value], changed = new, True
-            router.tolls.put(trees[net.value])
-        if not changed:
+    """Take up each net and lay it anew where that is cheaper, until none has changed since it was its turn."""
+    unchanged = 0
+    for net in PASSES * tuple(ordered):
+        old = trees[net.value]
+        router.tolls.take_up(old)
+        new = router.lay(net, both_ways=True, below=router.cost(old))
+        router.tolls.put(new or old)
+        trees[net.value] = new or old
+        unchanged = 0 if new else unchanged + 1
+        if unchanged == len(ordered):
             break

@@ -9,13 +9,16 @@ from itertools import pairwise
 
 from lstm_spec.draw.lattice import DIRECTIONS, Direction, Field, Spot, Tree, Vertex
 
-CROSSING, NEAR, OUTSIDE, TEXT = 30, 2, 4, 25
-"""What is paid, in lattice steps, for a crossing, a box beside the way, a step outside or over text."""
+BEND, CROSSING, NEAR, OUTSIDE, TEXT, FAN = 4, 30, 2, 4, 25, 6
+"""What is paid, in lattice steps, for a bend, a crossing, a box beside the way, a step outside, over text or over
+the lines of weights."""
 
 MEETING = 200
 """What is paid where nets meet as they should not, if there is no other way."""
 
-FORBIDDEN = float("inf")
+FORBIDDEN = 10**6
+"""More than any way costs."""
+
 EVERY = range(len(DIRECTIONS))
 HEADING: Mapping[Direction, int] = {d: k for k, d in enumerate(DIRECTIONS)}
 OPPOSITE = tuple(HEADING[-x, -y] for x, y in DIRECTIONS)
@@ -35,14 +38,18 @@ class Tolls:
     strict: bool = True
     blocked: set[int] = field(default_factory=set)
     runs: dict[int, dict[str, int]] = field(default_factory=dict)
-    ground: list[float] = field(default_factory=list)
-    price: list[float] = field(default_factory=list)
+    ground: list[int] = field(default_factory=list)
+    price: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         (x0, y0), (x1, y1) = self.board.low, self.board.high
         # A forbidden rim around the board spares every step the question whether it leaves it.
         self.wide, self.tall = x1 - x0 + 3, y1 - y0 + 3
         self.offsets = tuple(dx + dy * self.wide for dx, dy in DIRECTIONS)
+        # What may follow each heading: the next heading, the step, and what the bend costs.
+        ways = [[(k, self.offsets[k], BEND * (k != heading)) for k in EVERY] for heading in EVERY]
+        self.onward = tuple((ways[k][k],) for k in EVERY)
+        self.turning = tuple(tuple(way for way in ways[k] if way[0] != OPPOSITE[k]) for k in EVERY)
         self.ground = [FORBIDDEN] * (4 * self.wide * self.tall)
         near = self._near()
         for y in range(y0, y1 + 1):
@@ -76,8 +83,9 @@ class Tolls:
                         self.blocked.add(self.number((x, y)))
                     else:
                         near[self.number((x, y))] = NEAR
-        for (left, low), (right, high) in self.board.texts:
-            near |= {self.number((x, y)): TEXT for x in range(left, right + 1) for y in range(low, high + 1)}
+        avoided = [*((*field, TEXT) for field in self.board.texts), *((*field, FAN) for field in self.board.fans)]
+        for (left, low), (right, high), cost in avoided:
+            near |= {self.number((x, y)): cost for x in range(left, right + 1) for y in range(low, high + 1)}
         return near
 
     def _outside(self, x: int, y: int) -> int:
@@ -121,7 +129,7 @@ class Tolls:
             for k in EVERY:
                 self.price[4 * v + k] = self.ground[4 * v + k] + self._crossing(v, k)
 
-    def _crossing(self, v: int, heading: int) -> float:
+    def _crossing(self, v: int, heading: int) -> int:
         """Return the cost of the nets crossed at a vertex; one that runs along or bends there cannot be crossed."""
         others = self.runs.get(v)
         if not others:

@@ -105,6 +105,49 @@ class relu(Defined):
         return step(self.args[0])
 
 
+class leaky_relu(Defined):
+    """x where x ≥ 0, else αx, with the derivative α at the kink."""
+
+    nargs = 2
+
+    @staticmethod
+    def definition(x: Expr, alpha: Expr) -> Expr:
+        return Max(x, 0) + alpha * Min(x, 0)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, alpha = self.args
+        return alpha + (1 - alpha) * step(x)
+
+
+class thresholded_relu(Defined):
+    """x where x ≥ α, else 0, with the derivative 0 at the jump."""
+
+    nargs = 2
+
+    @staticmethod
+    def definition(x: Expr, alpha: Expr) -> Expr:
+        return x * Heaviside(x - alpha, 1)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, alpha = self.args
+        return step(x - alpha)
+
+
+class elu(Defined):
+    """x where x ≥ 0, else α(exp(x) − 1), where y' = y + α; the derivative α at the kink."""
+
+    nargs = 2
+
+    @staticmethod
+    def definition(x: Expr, alpha: Expr) -> Expr:
+        return Max(x, 0) + alpha * (exp(Min(x, 0)) - 1)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, alpha = self.args
+        right = step(x)
+        return right + (1 - right) * (self + alpha)
+
+
 class softplus(Defined):
     """log(1 + exp(x)), whose derivative is σ."""
 
@@ -159,7 +202,7 @@ class hard_sigmoid(Defined):
 
 
 class clip(Defined):
-    """min(max(x, low), high), with the derivative 0 at and beyond the upper limit."""
+    """min(max(x, low), high), with the derivative 0 at the lower limit and 1 at the upper one."""
 
     nargs = 3
 
@@ -218,6 +261,9 @@ ACTIVATIONS = MappingProxyType(
         "hard_sigmoid_onnx": _activation(hard_sigmoid(_s, Rational(1, 5), Rational(1, 2))),
         "relu": _activation(relu(_s)),
         "identity": _activation(identity(_s)),
+        "leaky_relu": _activation(leaky_relu(_s, Rational(1, 100))),
+        "thresholded_relu": _activation(thresholded_relu(_s, Integer(1))),
+        "elu": _activation(elu(_s, Integer(1))),
         "softplus": _activation(softplus(_s)),
         "softsign": _activation(softsign(_s)),
         "exp": _activation(exp(_s)),

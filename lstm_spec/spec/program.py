@@ -7,7 +7,7 @@ one step in time. Every value is either *per row* or *shared* (a parameter, or t
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from reprlib import repr as shortened
 from typing import Any
@@ -55,9 +55,15 @@ class Equation:
 
 
 @lru_cache(maxsize=8192)
+def matrices_in(expression: Any) -> frozenset[MatrixSymbol]:
+    """Return the matrices that an expression reads."""
+    return frozenset(expression.atoms(MatrixSymbol))
+
+
+@lru_cache(maxsize=8192)
 def names_in(expression: Any) -> frozenset[str]:
     """Return the names of the matrices that an expression reads."""
-    return frozenset(s.name for s in expression.atoms(MatrixSymbol))
+    return frozenset(s.name for s in matrices_in(expression))
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,18 @@ class Program:
             check_equation(definition.symbol, definition.expression)
         for before, after in self.recurrence:
             check_equation(before, after)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Every cache asks for it, and it goes through all equations.
+        return hash(tuple(getattr(self, f.name) for f in fields(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The hashes of names are not those of another process.
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @property
     def equations(self) -> tuple[Eq, ...]:
@@ -341,7 +359,7 @@ def _path(start: str, goal: str, later: Mapping[str, Equation]) -> tuple[str, ..
 
 def _check_one_shape(program: Program, shapes: Mapping[str, Shape], expression: Any, where: object) -> None:
     """Refuse two symbols of one name with different shapes, which SymPy takes for two unrelated matrices."""
-    for s in expression.atoms(MatrixSymbol):
+    for s in matrices_in(expression):
         if s.shape != shapes[s.name]:
             listed = f"{shape_text(s.shape)} in {where} and {shape_text(shapes[s.name])} elsewhere"
             raise ProgramError(f"{program.name}: {symbol_text(s.name)} has two shapes, {listed}")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_spec.compute.formats import STORED, dtype_of
+
 ARRAYS: Mapping[str, str] = MappingProxyType(
     {"numpy": "a NumPy array", "torch": "a torch.Tensor", "jax": "a jax.Array"}
 )
@@ -21,7 +23,9 @@ def from_numpy(array: NDArray[Any], kind: str) -> Any:
     if kind == "torch":
         import torch
 
-        return torch.from_numpy(array)
+        # The two know nothing of each other's bfloat16, but have its bits in common.
+        bits = array.dtype.name == STORED
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16) if bits else torch.from_numpy(array)
     import jax.numpy as jnp
 
     return jnp.asarray(array)
@@ -37,9 +41,18 @@ def is_array(value: Any, kind: str) -> bool:
 
 def to_numpy(value: Any, kind: str) -> NDArray[Any]:
     """Return a NumPy array of what a target returned; raises where the library cannot."""
-    return np.asarray(value.detach().cpu() if kind == "torch" else value)
+    if kind != "torch":
+        return np.asarray(value)
+    import torch
+
+    tensor = value.detach().cpu()
+    bits = tensor.dtype == torch.bfloat16
+    return tensor.view(torch.int16).numpy().view(dtype_of(STORED)) if bits else np.asarray(tensor)
 
 
 def has_float64(kind: str) -> bool:
-    """Tell whether the library ``kind`` has float64 arrays; JAX makes float32 of them unless it is told not to."""
-    return kind != "jax" or bool(sys.modules["jax"].config.jax_enable_x64)
+    """Tell whether the library ``kind`` has float64 arrays; JAX makes float32 of them unless it is told not to.
+
+    Where it is not imported the target runs in another process, in which its configuration counts.
+    """
+    return kind != "jax" or "jax" not in sys.modules or bool(sys.modules["jax"].config.jax_enable_x64)

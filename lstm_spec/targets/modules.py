@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lstm_spec.targets.contract import TargetError, exception_text, raised_at
+from lstm_spec.targets.calls import exception_text, raised_at
+from lstm_spec.targets.contract import TargetError
 
 
 @contextmanager

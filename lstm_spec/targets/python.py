@@ -18,6 +18,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.like import like as find_like
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
+from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
 
 BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -29,6 +30,9 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "torch-gru": "torch.nn.GRU",
         "torch-rnn": "torch.nn.RNN",
         "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
+        "onnxruntime": "lstm_spec.targets.onnx:onnxruntime",
+        "onnx-reference": "lstm_spec.targets.onnx:reference",
+        "onnx-openvino": "lstm_spec.targets.onnx:openvino",
         "keras": "keras.layers.LSTM(lengths=True)",
         "keras-cell": "keras.layers.LSTMCell",
         "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
@@ -61,7 +65,8 @@ def load(name: str, *, layout: str | Layout | None = None, like: str | None = No
         if like is not None:
             raise TargetError(f"{name} is built in and is like nothing else; leave --like out")
         made = BUILT_IN[name]
-        return find_attribute(*made.split(":"))() if ":" in made else find_like(made, name=name)
+        found = find_attribute(*made.split(":"))() if ":" in made else find_like(made, name=name)
+        return replace(found, origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
     if not place or not path:
         if name.endswith(".py"):
@@ -84,7 +89,8 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         found = find_like(like, value, name=name or getattr(value, "__name__", type(value).__name__))
         return found if layout is None else replace(found, layout=_layout(layout, found.name))
     if isinstance(value, Target):
-        return value if layout is None else replace(value, layout=_layout(layout, value.name))
+        found = value if layout is None else replace(value, layout=_layout(layout, value.name))
+        return replace(found, origin=Origin(name, "load")) if name else found
     name = name or getattr(value, "__name__", type(value).__name__)
     owner = _instance(value, name) if isinstance(value, type) else value
     said = _Said(name, owner)
@@ -107,6 +113,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         dtypes=_dtypes(said),
         arrays=arrays,
         weights=_weights(said, arrays),
+        origin=origin_of(value, name),
         versions=_versions(said),
     )
 

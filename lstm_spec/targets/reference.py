@@ -2,6 +2,7 @@
 
 from lstm_spec.compute import layer
 from lstm_spec.compute.answers import canonical
+from lstm_spec.compute.formats import widened
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
@@ -14,7 +15,7 @@ _FORMATS = ("float64", "float32")
 
 def numpy_layer() -> Target:
     """Return the NumPy layer that is written by hand for speed."""
-    return Target(name="numpy", forward=layer.forward, backward=layer.backward, dtypes=_FORMATS)
+    return Target(name="numpy", forward=widened(layer.forward), backward=widened(layer.backward), dtypes=_FORMATS)
 
 
 def compiled_spec(cell: Program | None = None) -> Target:

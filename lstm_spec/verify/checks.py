@@ -3,92 +3,18 @@
 A check that fails blocks those that build on it, so that one fault is told once.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
-
-import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
-from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
-from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import (
-    Call,
-    Gradients,
-    MisbehaviourError,
-    Outputs,
-    Target,
-    call_backward,
-    call_forward,
-)
-from lstm_spec.verify import exposed
+from lstm_spec.targets.calls import MisbehaviourError
+from lstm_spec.targets.contract import Outputs
 from lstm_spec.verify.cases import Case
-from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.compare import Comparison
 from lstm_spec.verify.opinions import third_opinion
 from lstm_spec.verify.search import Finding, Outcome
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A target with the specification that it is held against."""
-
-    target: Target
-    cell: Program | Network
-
-    def call(self, case: Case) -> tuple[Outputs, Call]:
-        """Call the target's forward pass on a case; raises MisbehaviourError."""
-        return call_forward(self.target, self.cell, case.params, case.x, case.states, lengths=case.lengths)
-
-    def compare(self, case: Case, outputs: Outputs, contract: Accuracy) -> Comparison:
-        """Hold what one call returned against the specification, h taken from the target at every step."""
-        allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract, case.lengths)
-        return compare({"y": outputs.y, **outputs.states}, allowed, contract)
-
-    def call_differentiated(self, case: Case) -> Outputs:
-        """Call the forward pass as the target's backward pass runs it; raises MisbehaviourError."""
-        method: Literal["forward", "differentiated"] = "differentiated" if self.target.differentiated else "forward"
-        given = (case.params, case.x, case.states)
-        return call_forward(self.target, self.cell, *given, method=method, lengths=case.lengths)[0]
-
-    def call_backward(self, case: Case) -> tuple[Gradients, Call]:
-        """Call the target's backward pass on a case; raises MisbehaviourError."""
-        dy, *dstates = case.cotangents
-        given = (case.params, case.x, case.states, dy, tuple(dstates))
-        return call_backward(self.target, self.cell, *given, lengths=case.lengths)
-
-    def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
-        """Hold gradients against the backward pass of the specification, on the h that backward ran on.
-
-        outputs: of the forward pass that backward ran; where they are wrong themselves, they are what is compared.
-        """
-        dy, *dstates = case.cotangents
-        features = exposed.still_shown(self.cell, case) if isinstance(self.cell, Program) else {}
-        shown = {adjoint: gradients.values["x"][..., place] for adjoint, place in features.items()}
-
-        def allowed(seen: Mapping[str, Bounded]) -> tuple[dict[str, Bounded], dict[str, Bounded]]:
-            given = (case.params, case.x, case.states, outputs.y, dy, tuple(dstates))
-            return differentiated_bounds(self.cell, *given, contract, case.lengths, shown=seen)
-
-        returned, bounds = allowed({name: Bounded(np.asarray(a, np.float64)) for name, a in shown.items()})
-        forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
-        if not forward.agrees:
-            return forward
-        got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown
-        matrices = [f"d{p.name}" for p in self.cell.parameters if case.params[p.name].ndim == 2]
-        comparison = compare(got, _named(bounds, shown), contract, matrices)
-        if comparison.agrees or not shown:
-            return comparison
-        # A compiler may compute an adjoint twice, rounded otherwise: once for what it shows, and once to go on with.
-        doubt = {name: Bounded(np.asarray(a, np.float64), 2 * bounds[name].errors) for name, a in shown.items()}
-        return compare(got, _named(allowed(doubt)[1], shown), contract, matrices)
-
-
-def _named(bounds: Mapping[str, Bounded], shown: Collection[str]) -> dict[str, Bounded]:
-    """Name gradients as such: dW_f by W_f; what is shown is an adjoint already."""
-    return {name if name in shown else f"d{name}": bounded for name, bounded in bounds.items()}
-
+from lstm_spec.verify.subject import Question, Subject
 
 Examination = Callable[[Subject, Case, Accuracy], Outcome]
 
@@ -100,7 +26,8 @@ class Check:
     id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
     this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
     cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
-    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length.
+    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length; states: whether it begins
+    from states of its own choice.
     """
 
     id: str
@@ -116,6 +43,7 @@ class Check:
     seeded: bool = True
     gradients: bool = False
     lengths: bool = False
+    states: bool = False
 
 
 def _finding(comparison: Comparison, case: Case, where: str = "") -> Finding | None:
@@ -177,7 +105,7 @@ def _inputs(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     changed = call.changed()
     if changed is None:
         return Outcome()
-    return Outcome(finding=Finding(f"forward changed its argument {changed} in place", case))
+    return Outcome(finding=Finding(f"forward changed its argument {changed} in place", case, fault="changed"))
 
 
 def _repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
@@ -186,7 +114,7 @@ def _repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     subject.call(replace(case, x=case.x + 1))
     if call.overwritten():
         what = "forward returned an array that its next call wrote over; expected a new one for every call"
-        return Outcome(finding=Finding(what, case))
+        return Outcome(finding=Finding(what, case, fault="overwritten"))
     subject.call(_another(case))
     return _against_spec(subject, case, contract, "called again with the same arguments, ")[0]
 
@@ -196,7 +124,7 @@ def _gradient_signature(subject: Subject, case: Case, contract: Accuracy) -> Out
     changed = call.changed()
     if changed is None:
         return Outcome()
-    return Outcome(finding=Finding(f"backward changed its argument {changed} in place", case))
+    return Outcome(finding=Finding(f"backward changed its argument {changed} in place", case, fault="changed"))
 
 
 def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = "") -> Outcome:
@@ -251,6 +179,7 @@ CHECKS: tuple[Check, ...] = (
         needs=("sequence",),
         least_steps=2,
         weight=0.4,
+        states=True,
     ),
     Check(
         "batch",
@@ -337,11 +266,16 @@ CHECKS: tuple[Check, ...] = (
 def examine(check: Check, subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     """Ask one check's question about one case; a target that misbehaves on it is a finding.
 
-    A case that is too small for the question, as cutting one down may leave it, says nothing.
+    A case that is too small for the question, as cutting one down may leave it, says nothing. A finding is about the
+    whole case, even where a part of it was asked.
     """
     if check.least_steps > case.T or check.least_rows > case.B:
         return Outcome()
+    asked: list[Question] = []
     try:
-        return check.examine(subject, case, contract)
+        outcome = check.examine(replace(subject, asked=asked), case, contract)
     except MisbehaviourError as misbehaviour:
-        return Outcome(finding=Finding(str(misbehaviour), case))
+        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="hung" if misbehaviour.hung else "form"))
+    if outcome.finding is None:
+        return outcome
+    return replace(outcome, finding=replace(outcome.finding, case=case, asked=tuple(asked)))

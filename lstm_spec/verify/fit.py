@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from lstm_spec.compute.accuracy import FORMATS, accuracy
+from lstm_spec.compute.accuracy import FORMATS
+from lstm_spec.compute.contracts import Contracts, Given, contracts
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
+from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
@@ -15,11 +17,13 @@ from lstm_spec.targets.arrays import has_float64
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.held import Held
+from lstm_spec.targets.isolated import isolated
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.process import GB, Limits
 from lstm_spec.targets.python import BUILT_IN, load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
-from lstm_spec.verify.checks import Subject
+from lstm_spec.verify.subject import Subject
 
 
 class UsageError(ValueError):
@@ -27,20 +31,37 @@ class UsageError(ValueError):
 
 
 def subject_of(
-    target: Any, spec: str | Program | Network | None, layout: str | Layout | None, like: str | None = None
+    target: Any,
+    spec: str | Program | Network | None,
+    layout: str | Layout | None,
+    *,
+    like: str | None = None,
+    accuracy: Given = None,
+    limits: Limits | None = None,
 ) -> Subject:
-    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
-    found = (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
+    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``.
+
+    limits: what it may take in a process of its own, where it is to run in one.
+    """
+    exact = contracts(accuracy)
+    found = _found(target, layout, like, limits)
     cell = claimed(found, spec)
     if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
-        found = compiled_spec(cell)
+        found.release()
+        found = _found(compiled_spec(cell), None, None, limits)
     elif isinstance(target, str) and target in BUILT_IN:
         own = [p.name for p in claimed(found).parameters]
         _check_parameters(found, cell, own, "is built in; its parameters")
     if found.weights is not None:
         _check_parameters(found, cell, found.weights, "has weights that")
-    _check_rules(found, cell)
-    return Subject(found, cell)
+    _check_rules(found, cell, exact)
+    return Subject(found, cell, contracts=exact)
+
+
+def _found(target: Any, layout: str | Layout | None, like: str | None, limits: Limits | None) -> Target:
+    if limits is not None:
+        return isolated(target, layout=layout, like=like, limits=limits)
+    return (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
 
 
 def _check_parameters(target: Target, cell: Program | Network, names: Iterable[str], what: str) -> None:
@@ -49,7 +70,7 @@ def _check_parameters(target: Target, cell: Program | Network, names: Iterable[s
         raise TargetError(f"{target.name} {what} are not those of {cell.name}; they differ in {', '.join(wrong)}")
 
 
-def _check_rules(target: Target, cell: Program | Network) -> None:
+def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> None:
     """Refuse what would fail in every case: fixed weights or a layout that do not fit, a function without rule."""
     try:
         sizes = fixed_sizes(cell, target.weights) or {s.name: 1 for s in cell.sizes}
@@ -61,9 +82,25 @@ def _check_rules(target: Target, cell: Program | Network) -> None:
     held.pack(case.params)
     held.to_states(case.states)
     dy, *dstates = case.cotangents
-    forced_bounds(cell, case.params, case.x, case.states, dy, accuracy("float64"))
+    forced_bounds(cell, case.params, case.x, case.states, dy, exact["float64"])
     if target.backward is not None:
-        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), accuracy("float64"))
+        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), exact["float64"])
+
+
+def limits_of(isolate: bool, timeout: float | None = None, memory: float | None = None) -> Limits | None:
+    """Return what a target may take in a process of its own, None where it runs in ours.
+
+    timeout: seconds a call; memory: GB. Raises UsageError for limits without a process, and for numbers that are none.
+    """
+    given = {"timeout": timeout, "memory": memory}
+    for name, value in given.items():
+        if value is not None and not isolate:
+            raise UsageError(f"{name} limits a target in a process of its own; add isolate")
+        if value is not None and not (isinstance(value, int | float) and 0 < value < np.inf):
+            raise UsageError(f"{name} is a positive number, got {value!r}")
+    usual = Limits()
+    chosen = Limits(usual.timeout if timeout is None else timeout, usual.memory if memory is None else int(memory * GB))
+    return chosen if isolate else None
 
 
 def check_known(what: str, name: str, names: Iterable[str]) -> None:
@@ -82,8 +119,7 @@ def formats_of(target: Target, dtypes: Iterable[str] | None) -> tuple[str, ...]:
         raise UsageError(f"no format is left to check; there is {', '.join(FORMATS)}")
     for dtype in formats:
         check_known("format", dtype, FORMATS)
-        if dtype == "bfloat16":
-            raise TargetError(f"{target.name}: bfloat16 cases need arrays that NumPy does not have; use float32")
+        dtype_of(dtype)
     if "float64" in formats and not has_float64(target.arrays):
         raise TargetError(
             f"{target.name}: JAX computes in float32 until it is told otherwise;"

@@ -18,9 +18,10 @@ from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target, call_backward, call_forward
 from lstm_spec.verify.cases import Case
-from lstm_spec.verify.checks import Check, Subject
+from lstm_spec.verify.checks import Check
 from lstm_spec.verify.compare import Comparison, compare
 from lstm_spec.verify.search import Finding, Outcome
+from lstm_spec.verify.subject import Subject
 
 ASKED_OTHERWISE = frozenset({"split", "row_order", "single_rows", "enclosure", "determinant", "output_gate_alone"})
 """Laws that make no check: the first are checks of their own, or about bounds; the closed forms of the Jacobian are

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -11,6 +11,7 @@ from hypothesis.errors import Flaky, HypothesisException
 
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, Deviation
+from lstm_spec.verify.subject import Question
 
 SHRINKING_CALLS = 1000
 """After how many cases beyond the first failure the search for a simpler one ends, and then that for a smaller one."""
@@ -21,11 +22,18 @@ SHRINKING_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a target on one case, in one sentence; deviation is None where no number is at fault."""
+    """What is wrong with a target on one case, in one sentence.
+
+    deviation: the number at fault, None where none is. fault: "value" for a wrong number, "form" for what is no answer,
+    "changed" for an argument that is not what it was, "overwritten" for a result that is not, "hung" for a call that
+    did not return, which is too dear to be made again with a simpler case. asked: the calls that showed it, in order.
+    """
 
     message: str
     case: Case
     deviation: Deviation | None = None
+    fault: Literal["value", "form", "changed", "overwritten", "hung"] = "value"
+    asked: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ def search(
         outcome = examine(case)
         tally.add(outcome)
         if outcome.finding is not None:
-            raise _FalsifiedError if simplify else _Enough
+            raise _FalsifiedError if simplify and outcome.finding.fault != "hung" else _Enough
 
     run = settings(
         max_examples=cases,
@@ -128,7 +136,7 @@ def search(
     except HypothesisException:
         if tally.simplest is None:
             raise
-    if tally.simplest is not None and simplify:
+    if tally.simplest is not None and simplify and tally.simplest.fault != "hung":
         _cut(tally, examine, smaller)
 
 

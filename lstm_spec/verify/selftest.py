@@ -1,9 +1,10 @@
 """The tester tested: plant every fault of the catalogue, and count which ones the checks find, and how soon."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lstm_spec.compute.formats import in_format
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
 from lstm_spec.verify.checks import CHECKS
@@ -11,8 +12,9 @@ from lstm_spec.verify.diagnose import catalogue
 from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.run import verify
 
-COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", "float16"), "float32": ("float16",)}
-"""By format, those in which a computation is a loss of precision and not the format itself."""
+_NARROW = ("float16", "bfloat16", "TF32", "noise")
+COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", *_NARROW), "float32": _NARROW}
+"""By format, how the faults end that are a loss of precision there and not the format itself."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def planted(cell: Program, dtype: str = "float64") -> tuple[Hypothesis, ...]:
     """
     found = (*catalogue(cell), *catalogue(cell, gradients=True))
     coarser = COARSER.get(dtype, ())
-    return tuple(h for h in found if h.kind != "precision" or h.id == "noise" or h.id.endswith(coarser))
+    return tuple(h for h in found if h.kind != "precision" or h.id.endswith(coarser))
 
 
 def selftest(
@@ -113,8 +115,8 @@ def kill(fault: Hypothesis, *, profile: str = "standard", dtype: str = "float64"
     """
     target = Target(
         name=fault.id,
-        forward=fault.forward,
-        backward=fault.backward if fault.in_gradients_only else None,
+        forward=_typed(fault.forward),
+        backward=_typed(fault.backward) if fault.in_gradients_only else None,
         dtypes=(dtype,),
     )
     report = verify(
@@ -128,3 +130,12 @@ def kill(fault: Hypothesis, *, profile: str = "standard", dtype: str = "float64"
     )
     found = next((check.id for check in report.checks if check.finding), None)
     return Kill(fault, found, report.cases)
+
+
+def _typed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what is at fault with its results in the format of its arguments, which a wrong type would give away."""
+
+    def faulty(params: Any, x: Any, *others: Any) -> Any:
+        return tuple(in_format(value, x.dtype) for value in function(params, x, *others))
+
+    return faulty

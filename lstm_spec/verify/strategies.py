@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lstm_spec.compute.accuracy import accuracy
+from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import seeded_cases, small_cases
@@ -18,7 +19,7 @@ def cases(cell: Program | str = "lstm", *, dtype: str = "float64", seeded: bool 
 
     cell: a Program, or the name of one; dtype: the format of every number; seeded: whether cases with full-significand
     numbers from a seeded generator are drawn beside small ones that shrink to short decimals. Raises AccuracyError for
-    a format without a contract.
+    a format without a contract, and for bfloat16 without ml_dtypes.
 
     >>> from hypothesis import given, settings
     >>> from lstm_spec.compute.layer import forward
@@ -29,6 +30,7 @@ def cases(cell: Program | str = "lstm", *, dtype: str = "float64", seeded: bool 
     >>> test_the_hidden_state_is_below_one()
     """
     accuracy(dtype)
+    dtype_of(dtype)
     program = catalogue_cell(cell) if isinstance(cell, str) else cell
     small = small_cases(program, dtype)
     return small | seeded_cases(program, dtype, sizes=_SIZES, steps=_STEPS) if seeded else small

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.diagnose import Diagnosis
+from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
@@ -24,7 +26,9 @@ class CheckResult:
     """The result of one check over all formats of the target.
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
-    error seen, with its format; finding: the simplest failing case.
+    error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
+    function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
+    snippet: Python that shows the finding.
     """
 
     id: str
@@ -36,6 +40,9 @@ class CheckResult:
     worst_dtype: str = ""
     message: str = ""
     finding: Finding | None = None
+    kind: str = ""
+    within: str = ""
+    snippet: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -43,6 +50,8 @@ class CheckResult:
         return {
             "id": self.id,
             "status": self.status,
+            "kind": self.kind or None,
+            "within": self.within or None,
             "clause": self.clause,
             "cases": self.cases,
             "inconclusive": self.inconclusive,
@@ -52,11 +61,24 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class Exactness:
+    """How exact a target had to be: where that is said, and the accuracy contract of each format."""
+
+    origin: str = "default"
+    contracts: Contracts = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it, with the keys of a file that declares it."""
+        return {"origin": self.origin, "formats": {name: told(c) for name, c in self.contracts.items()}}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
+    accuracy: how exact the target had to be.
     """
 
     verdict: str
@@ -70,6 +92,7 @@ class Report:
     diagnosis: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    accuracy: Exactness = field(default_factory=Exactness)
 
     @property
     def cases(self) -> int:
@@ -77,9 +100,20 @@ class Report:
         return sum(check.cases for check in self.checks)
 
     @property
+    def failing(self) -> CheckResult | None:
+        """The first check with a finding, or None."""
+        return next((check for check in self.checks if check.finding), None)
+
+    @property
     def finding(self) -> Finding | None:
         """The first finding, or None."""
-        return next((check.finding for check in self.checks if check.finding), None)
+        return self.failing.finding if self.failing else None
+
+    @property
+    def kind(self) -> str:
+        """What kind of discrepancy it is, "accuracy" if all that fails is too coarse alone; empty without one."""
+        kinds = {check.kind for check in self.checks if check.finding}
+        return next((kind for kind in (SEMANTIC, ACCURACY) if kind in kinds), "")
 
     @property
     def exit_status(self) -> int:
@@ -98,15 +132,17 @@ class Report:
         return {
             "schema": SCHEMA,
             "verdict": self.verdict,
+            "kind": self.kind or None,
             "target": self.target,
             "spec": self.spec,
             "profile": self.profile,
             "seed": self.seed,
             "dtypes": list(self.dtypes),
+            "accuracy": self.accuracy.to_dict(),
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
-            "counterexample": None if self.finding is None else finding_dict(self.finding),
+            "counterexample": None if self.failing is None else counterexample_dict(self.failing),
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
         }
@@ -125,12 +161,16 @@ def deviation_dict(deviation: Deviation) -> dict[str, Any]:
     return {"output": deviation.output, **deviation.position, **finite}
 
 
-def finding_dict(finding: Finding) -> dict[str, Any]:
-    """Return a finding with its whole case as JSON takes it."""
+def counterexample_dict(check: CheckResult) -> dict[str, Any]:
+    """Return the finding of a check with its whole case as JSON takes it."""
+    finding = check.finding
+    assert finding is not None
     return {
+        "check": check.id,
         "message": finding.message,
         **case_dict(finding.case),
         "deviation": None if finding.deviation is None else deviation_dict(finding.deviation),
+        "snippet": check.snippet,
     }
 
 

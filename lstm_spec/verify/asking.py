@@ -1,0 +1,221 @@
+"""Asking the checks of a plan, one by one: what each budget is, in which formats, and what came of it."""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from lstm_spec.compute.accuracy import Accuracy
+from lstm_spec.spec.network import network_of
+from lstm_spec.targets.service import MOST_HANGS
+from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
+from lstm_spec.verify.checks import Check, examine
+from lstm_spec.verify.cut import cuts
+from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
+from lstm_spec.verify.search import Finding, Outcome, Tally, search
+from lstm_spec.verify.snippet import snippet
+from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.verdict import BLOCKED, DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is asked: cases of both kinds per check of full weight, and how large seeded cases get."""
+
+    name: str
+    small: int
+    seeded: int
+    sizes: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
+_ODD = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33)
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 8, 20)),
+        "standard": Profile("standard", 120, 80, (*_ODD, 64, 70, 128), (1, 2, 3, 5, 8, 20, 50, 100)),
+        "deep": Profile("deep", 800, 600, (*_ODD, 64, 70, 128, 256), (1, 2, 3, 5, 8, 20, 50, 100, 200)),
+    }
+)
+
+LONGEST = PROFILES["deep"].steps[-1]
+FREE_STEPS = 8
+"""The most steps of cases of a network whose inner layers nobody sees: their bounds grow from step to step."""
+
+Progress = Callable[[int, int, str], None]
+
+
+FAILED = frozenset({DISCREPANCY, BLOCKED})
+"""The statuses of a check that leave those that need it without a meaning."""
+
+
+@dataclass
+class Asking:
+    """The checks of a plan, asked of one target.
+
+    results: what came of every check asked so far, by its id, so that an interruption loses none. progress: called with
+    (done, total, what) as it goes; first_finding: whether to end with the first case that fails.
+    """
+
+    subject: Subject
+    profile: Profile
+    formats: tuple[str, ...]
+    seed: int
+    plan: tuple[Check, ...]
+    progress: Progress | None = None
+    first_finding: bool = False
+    results: dict[str, CheckResult] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.done = 0
+        self.total = sum(sum(self._budget(check)) for check in self.plan) * len(self.formats)
+
+    def everything(self) -> None:
+        """Ask every check of the plan, or until the first finding."""
+        for check in self.plan:
+            if self.result_of(check).status == DISCREPANCY and self.first_finding:
+                return
+
+    def result_of(self, check: Check) -> CheckResult:
+        """Return what came of a check; it is asked once, and after those of the plan that it needs."""
+        if check.id not in self.results:
+            needed = [other for other in self.plan if other.id in check.needs]
+            blocker = next((other.id for other in needed if self.result_of(other).status in FAILED), None)
+            if blocker is None and self._hangs < MOST_HANGS:
+                self._ask(check)
+            else:
+                reason = f"{blocker} failed" if blocker else f"the target hung in {MOST_HANGS} checks before"
+                message = f"not asked, since {reason}"
+                self.results[check.id] = CheckResult(check.id, BLOCKED, check.clause, message=message)
+        return self.results[check.id]
+
+    @property
+    def _hangs(self) -> int:
+        return sum(r.finding is not None and r.finding.fault == "hung" for r in self.results.values())
+
+    def _ask(self, check: Check) -> None:
+        tallies: dict[str, Tally] = {}
+        try:
+            for dtype in self.formats:
+                tally = tallies[dtype] = Tally()
+                self._search(check, dtype, tally, self.subject.contracts[dtype])
+                if tally.simplest:
+                    break
+        except KeyboardInterrupt:
+            self.results[check.id] = _interrupted(self._shown(_result(check, tallies)))
+            raise
+        self.results[check.id] = result = self._shown(_result(check, tallies))
+        if result.finding and not self.first_finding:
+            kind, within = self._kind(check, result.finding)
+            self.results[check.id] = replace(result, kind=kind, within=within)
+
+    def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
+        """Return the kind of a discrepancy, and of one of accuracy what the target is right to.
+
+        A coarser contract explains it if every case of the check agrees under it, not because none can tell: the
+        simplest failing case has to, and a quarter of all.
+        """
+        dtype = str(finding.case.dtype)
+        for name, contract in coarser(self.subject.contracts[dtype]) if finding.deviation else ():
+            outcome = self._examine(check, finding.case, contract)
+            if outcome.finding is None and outcome.conclusive:
+                tally = Tally()
+                self._search(check, dtype, tally, contract, again=True)
+                if not tally.failures and 4 * tally.inconclusive <= 3 * tally.cases:
+                    return ACCURACY, name
+        return SEMANTIC, ""
+
+    def _shown(self, result: CheckResult) -> CheckResult:
+        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
+        if result.finding is None or self.first_finding:
+            return result
+        contract = self.subject.contracts[str(result.finding.case.dtype)]
+        return replace(result, snippet=snippet(self.subject, result.finding, contract))
+
+    def _budget(self, check: Check) -> tuple[int, int]:
+        small = max(1, round(self.profile.small * check.weight))
+        return small, max(1, round(self.profile.seeded * check.weight)) if check.seeded else 0
+
+    def _search(self, check: Check, dtype: str, tally: Tally, contract: Accuracy, *, again: bool = False) -> None:
+        """Ask a check's cases; again: only whether there is one that fails."""
+        small, seeded = self._budget(check)
+        for kind, cases in (("small", small), ("seeded", seeded)):
+            if cases and not tally.simplest:
+                search(
+                    self._strategy(check, kind, dtype),
+                    lambda case: self._examine(check, case, contract),
+                    tally,
+                    cases=cases,
+                    seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
+                    tick=lambda: None if again else self._tick(f"{check.id} {dtype}"),
+                    smaller=lambda case: self._smaller(check, case),
+                    simplify=not (self.first_finding or again),
+                )
+
+    def _smaller(self, check: Check, case: Case) -> Iterator[Case]:
+        for less in cuts(self.subject.cell, case, fixed=self.subject.target.weights is not None):
+            possible = self.subject.target.possible(sizes_of(self.subject.cell, less.params))
+            if check.least_steps <= less.T and check.least_rows <= less.B and possible:
+                yield less
+
+    def _examine(self, check: Check, case: Case, contract: Accuracy) -> Outcome:
+        return examine(check, self.subject, case, contract)
+
+    def _strategy(self, check: Check, kind: str, dtype: str) -> Any:
+        if kind == "small":
+            return small_cases(
+                self.subject.cell,
+                dtype,
+                steps=check.most_steps or 4,
+                rows=check.most_rows or 3,
+                least_steps=check.least_steps,
+                least_rows=check.least_rows,
+                gradients=check.gradients,
+                lengths=check.lengths,
+                weights=self.subject.target.weights,
+                possible=self.subject.target.possible,
+                among=self.subject.target.sizes,
+            )
+        most = min(check.most_steps or LONGEST, LONGEST if network_of(self.subject.cell).exposed else FREE_STEPS)
+        steps = tuple(t for t in self.profile.steps if check.least_steps <= t <= most)
+        return seeded_cases(
+            self.subject.cell,
+            dtype,
+            sizes=tuple(s for s in self.profile.sizes if check.most_size is None or s <= check.most_size),
+            steps=steps,
+            least_rows=check.least_rows,
+            gradients=check.gradients,
+            lengths=check.lengths,
+            weights=self.subject.target.weights,
+            possible=self.subject.target.possible,
+            among=self.subject.target.sizes,
+        )
+
+    def _tick(self, what: str) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(min(self.done, self.total), self.total, what)
+
+
+def _result(check: Check, tallies: Mapping[str, Tally]) -> CheckResult:
+    """Merge what was seen in every format into one result."""
+    cases = sum(t.cases for t in tallies.values())
+    inconclusive = sum(t.inconclusive for t in tallies.values())
+    found = next(((dtype, t.simplest) for dtype, t in tallies.items() if t.simplest), None)
+    seen = [(t.worst.ratio, dtype, t.worst) for dtype, t in tallies.items() if t.worst]
+    _, worst_dtype, worst = max(seen, key=lambda entry: entry[0]) if seen else (0.0, "", None)
+    result = CheckResult(
+        check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
+    )
+    if found is not None:
+        dtype, finding = found
+        return replace(result, status=DISCREPANCY, message=f"{finding.message} ({dtype})", finding=finding)
+    if inconclusive == cases:
+        return replace(result, status=INCONCLUSIVE, message="every case was too ill-conditioned to tell")
+    return result
+
+
+def _interrupted(result: CheckResult) -> CheckResult:
+    """A check that was cut short has found a fault, or does not know."""
+    return result if result.finding else replace(result, status=INCONCLUSIVE, message="interrupted")
