@@ -43,6 +43,10 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
         "equinox": "equinox.nn.LSTMCell",
         "haiku": "haiku.LSTM",
+        "mlx": "mlx.nn.LSTM",
+        "tinygrad": "tinygrad.nn.LSTMCell",
+        "paddle": "paddle.nn.LSTM(lengths=True)",
+        "openvino": "lstm_spec.targets.openvino:sequence",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
