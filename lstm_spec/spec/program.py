@@ -55,9 +55,15 @@ class Equation:
 
 
 @lru_cache(maxsize=8192)
+def matrices_in(expression: Any) -> frozenset[MatrixSymbol]:
+    """Return the matrices that an expression reads."""
+    return frozenset(expression.atoms(MatrixSymbol))
+
+
+@lru_cache(maxsize=8192)
 def names_in(expression: Any) -> frozenset[str]:
     """Return the names of the matrices that an expression reads."""
-    return frozenset(s.name for s in expression.atoms(MatrixSymbol))
+    return frozenset(s.name for s in matrices_in(expression))
 
 
 @dataclass(frozen=True)
@@ -360,7 +366,7 @@ def _path(start: str, goal: str, later: Mapping[str, Equation]) -> tuple[str, ..
 
 def _check_one_shape(program: Program, shapes: Mapping[str, Shape], expression: Any, where: object) -> None:
     """Refuse two symbols of one name with different shapes, which SymPy takes for two unrelated matrices."""
-    for s in expression.atoms(MatrixSymbol):
+    for s in matrices_in(expression):
         if s.shape != shapes[s.name]:
             listed = f"{shape_text(s.shape)} in {where} and {shape_text(shapes[s.name])} elsewhere"
             raise ProgramError(f"{program.name}: {symbol_text(s.name)} has two shapes, {listed}")

@@ -53,6 +53,24 @@ class Held:
                 packed[name] = np.concatenate([packed[name], array]) if name in packed else array
         return packed | {p.name: params[p.name].copy() for p in self.network.learned}
 
+    def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the target's arrays by name, for the specification's sizes."""
+        found: dict[str, tuple[int, ...]] = {}
+        every = self.spec.dimensions(**sizes)
+        for layer, p in self._passes:
+            own = layer.shapes(p.own(every), concat=concat_of(p.cell))
+            for name, shape in ((self._key(p) + name, shape) for name, shape in own.items()):
+                found[name] = (found[name][0] + shape[0], *shape[1:]) if name in found else shape
+        return found
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The role of each array that holds all gates, W, R, b or bR, by its name; there may be none of that name."""
+        if not self.layout.gates:
+            return {}
+        roles = ("W", "R", "b", "bR")
+        return {self._key(p) + layer.names.get(role, role): role for layer, p in self._passes for role in roles}
+
     def unpack(self, packed: Mapping[str, Array], sizes: Mapping[str, int]) -> dict[str, Array]:
         """Return the specification's parameters from the target's arrays, among which there may be others."""
         found: dict[str, Array] = {}

@@ -69,6 +69,7 @@ def operator_target(
         layout=layout_of(own, answers["coupling"]),
         dtypes=found.dtypes,
         past_length=answers["past_length"] if "sequence_lens" in own.inputs else None,
+        sizes=found.sizes,
         versions=found.versions,
     )
 

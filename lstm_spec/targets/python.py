@@ -33,6 +33,16 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "onnxruntime": "lstm_spec.targets.onnx:onnxruntime",
         "onnx-reference": "lstm_spec.targets.onnx:reference",
         "onnx-openvino": "lstm_spec.targets.onnx:openvino",
+        "keras": "keras.layers.LSTM(lengths=True)",
+        "keras-cell": "keras.layers.LSTMCell",
+        "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
+        "keras-gru": "keras.layers.GRU(lengths=True)",
+        "flax": "flax.linen.LSTMCell",
+        "flax-optimized": "flax.linen.OptimizedLSTMCell",
+        "flax-nnx": "flax.nnx.LSTMCell",
+        "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
+        "equinox": "equinox.nn.LSTMCell",
+        "haiku": "haiku.LSTM",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""

@@ -8,11 +8,13 @@ from typing import Any
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
+from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
+from lstm_spec.verify.snippet import snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import BLOCKED, DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult
 
@@ -80,12 +82,17 @@ class Asking:
         if check.id not in self.results:
             needed = [other for other in self.plan if other.id in check.needs]
             blocker = next((other.id for other in needed if self.result_of(other).status in FAILED), None)
-            if blocker is None:
+            if blocker is None and self._hangs < MOST_HANGS:
                 self._ask(check)
             else:
-                message = f"not asked, since {blocker} failed"
+                reason = f"{blocker} failed" if blocker else f"the target hung in {MOST_HANGS} checks before"
+                message = f"not asked, since {reason}"
                 self.results[check.id] = CheckResult(check.id, BLOCKED, check.clause, message=message)
         return self.results[check.id]
+
+    @property
+    def _hangs(self) -> int:
+        return sum(r.finding is not None and r.finding.fault == "hung" for r in self.results.values())
 
     def _ask(self, check: Check) -> None:
         tallies: dict[str, Tally] = {}
@@ -96,9 +103,9 @@ class Asking:
                 if tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(_result(check, tallies))
+            self.results[check.id] = _interrupted(self._shown(_result(check, tallies)))
             raise
-        self.results[check.id] = result = _result(check, tallies)
+        self.results[check.id] = result = self._shown(_result(check, tallies))
         if result.finding and not self.first_finding:
             kind, within = self._kind(check, result.finding)
             self.results[check.id] = replace(result, kind=kind, within=within)
@@ -118,6 +125,13 @@ class Asking:
                 if not tally.failures and 4 * tally.inconclusive <= 3 * tally.cases:
                     return ACCURACY, name
         return SEMANTIC, ""
+
+    def _shown(self, result: CheckResult) -> CheckResult:
+        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
+        if result.finding is None or self.first_finding:
+            return result
+        contract = self.subject.contracts[str(result.finding.case.dtype)]
+        return replace(result, snippet=snippet(self.subject, result.finding, contract))
 
     def _budget(self, check: Check) -> tuple[int, int]:
         small = max(1, round(self.profile.small * check.weight))

@@ -275,7 +275,7 @@ def examine(check: Check, subject: Subject, case: Case, contract: Accuracy) -> O
     try:
         outcome = check.examine(replace(subject, asked=asked), case, contract)
     except MisbehaviourError as misbehaviour:
-        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="form"))
+        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="hung" if misbehaviour.hung else "form"))
     if outcome.finding is None:
         return outcome
     return replace(outcome, finding=replace(outcome.finding, case=case, asked=tuple(asked)))

@@ -17,7 +17,9 @@ from lstm_spec.targets.arrays import has_float64
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.held import Held
+from lstm_spec.targets.isolated import isolated
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.process import GB, Limits
 from lstm_spec.targets.python import BUILT_IN, load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
@@ -35,13 +37,18 @@ def subject_of(
     *,
     like: str | None = None,
     accuracy: Given = None,
+    limits: Limits | None = None,
 ) -> Subject:
-    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
+    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``.
+
+    limits: what it may take in a process of its own, where it is to run in one.
+    """
     exact = contracts(accuracy)
-    found = (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
+    found = _found(target, layout, like, limits)
     cell = claimed(found, spec)
     if isinstance(target, str) and target == SPEC:
-        found = compiled_spec(cell)
+        found.release()
+        found = _found(compiled_spec(cell), None, None, limits)
     elif isinstance(target, str) and target in BUILT_IN:
         own = [p.name for p in claimed(found).parameters]
         _check_parameters(found, cell, own, "is built in; its parameters")
@@ -49,6 +56,12 @@ def subject_of(
         _check_parameters(found, cell, found.weights, "has weights that")
     _check_rules(found, cell, exact)
     return Subject(found, cell, contracts=exact)
+
+
+def _found(target: Any, layout: str | Layout | None, like: str | None, limits: Limits | None) -> Target:
+    if limits is not None:
+        return isolated(target, layout=layout, like=like, limits=limits)
+    return (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
 
 
 def _check_parameters(target: Target, cell: Program | Network, names: Iterable[str], what: str) -> None:
@@ -72,6 +85,22 @@ def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> N
     forced_bounds(cell, case.params, case.x, case.states, dy, exact["float64"])
     if target.backward is not None:
         backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), exact["float64"])
+
+
+def limits_of(isolate: bool, timeout: float | None = None, memory: float | None = None) -> Limits | None:
+    """Return what a target may take in a process of its own, None where it runs in ours.
+
+    timeout: seconds a call; memory: GB. Raises UsageError for limits without a process, and for numbers that are none.
+    """
+    given = {"timeout": timeout, "memory": memory}
+    for name, value in given.items():
+        if value is not None and not isolate:
+            raise UsageError(f"{name} limits a target in a process of its own; add isolate")
+        if value is not None and not (isinstance(value, int | float) and 0 < value < np.inf):
+            raise UsageError(f"{name} is a positive number, got {value!r}")
+    usual = Limits()
+    chosen = Limits(usual.timeout if timeout is None else timeout, usual.memory if memory is None else int(memory * GB))
+    return chosen if isolate else None
 
 
 def check_known(what: str, name: str, names: Iterable[str]) -> None:

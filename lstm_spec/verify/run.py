@@ -12,7 +12,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
+from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, subject_of
 from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
@@ -45,6 +45,9 @@ def verify(
     require: Iterable[str] = (),
     diagnose: bool = True,
     first_finding: bool = False,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: float | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a target against its specification and return the report.
@@ -58,7 +61,9 @@ def verify(
     default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
     skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
     "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
-    the first case that fails, without looking for a simpler one. progress: called with (done, total, what) as it goes.
+    the first case that fails, without looking for a simpler one. isolate: whether the target runs in a process of its
+    own, so that a crash is a finding and no more; then timeout is how many seconds a call may take (60), and memory how
+    many GB it may take (8), where the system knows limits. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -70,7 +75,8 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy)
+    limits = limits_of(isolate, timeout, memory)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
@@ -80,12 +86,15 @@ def verify(
     begun = time.perf_counter()
     interrupted = False
     try:
-        asking.everything()
-    except KeyboardInterrupt:
-        interrupted = True
-    results = (*asking.results.values(), *_unclaimed(subject, missing, wanted if named else ()))
-    finding = next((result.finding for result in results if result.finding and result.id in EXPLAINED), None)
-    diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+        try:
+            asking.everything()
+        except KeyboardInterrupt:
+            interrupted = True
+        results = (*asking.results.values(), *_unclaimed(subject, missing, wanted if named else ()))
+        finding = next((result.finding for result in results if result.finding and result.id in EXPLAINED), None)
+        diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+    finally:
+        subject.target.release()
     return Report(
         verdict=_verdict(results, interrupted),
         target=subject.target.name,

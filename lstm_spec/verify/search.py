@@ -25,14 +25,14 @@ class Finding:
     """What is wrong with a target on one case, in one sentence.
 
     deviation: the number at fault, None where none is. fault: "value" for a wrong number, "form" for what is no answer,
-    "changed" for an argument that is not what it was, "overwritten" for a result that is not. asked: the calls that
-    showed it, in order.
+    "changed" for an argument that is not what it was, "overwritten" for a result that is not, "hung" for a call that
+    did not return, which is too dear to be made again with a simpler case. asked: the calls that showed it, in order.
     """
 
     message: str
     case: Case
     deviation: Deviation | None = None
-    fault: Literal["value", "form", "changed", "overwritten"] = "value"
+    fault: Literal["value", "form", "changed", "overwritten", "hung"] = "value"
     asked: tuple[Question, ...] = ()
 
 
@@ -115,7 +115,7 @@ def search(
         outcome = examine(case)
         tally.add(outcome)
         if outcome.finding is not None:
-            raise _FalsifiedError if simplify else _Enough
+            raise _FalsifiedError if simplify and outcome.finding.fault != "hung" else _Enough
 
     run = settings(
         max_examples=cases,
@@ -136,7 +136,7 @@ def search(
     except HypothesisException:
         if tally.simplest is None:
             raise
-    if tally.simplest is not None and simplify:
+    if tally.simplest is not None and simplify and tally.simplest.fault != "hung":
         _cut(tally, examine, smaller)
 
 
