@@ -1,10 +1,11 @@
 """The commands about somebody's LSTM."""
 
 import sys
+from typing import Any
 
 import click
 
-from lstm_spec.cli.common import check_place, listed, progress_bar, sentences, write_json, writing
+from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sentences, write_json, writing
 
 
 @click.command()
@@ -12,12 +13,16 @@ from lstm_spec.cli.common import check_place, listed, progress_bar, sentences, w
 @click.option("--command", metavar="TEXT", help="In place of TARGET: a program that answers JSON lines.")
 @click.option("--spec", help="The cell to hold it against, a name or file.py:cell; by default what it claims, or lstm.")
 @click.option("--layout", help="How it holds parameters and states: a name such as pytorch, or FILE.toml.")
+@click.option("--like", metavar="ORIGINAL", help="The class that it stands in for, such as torch.nn.LSTM.")
+@click.option("--accuracy", metavar="FILE", help="How exact it has to be: a TOML file, in place of the default.")
 @click.option("--dtype", callback=listed, help="Formats to check, such as float64,float32; by default its own.")
 @click.option("--profile", default="standard", show_default=True, help="quick, standard or deep.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
 @click.option("--checks", callback=listed, help="Only these checks, by id.")
 @click.option("--skip", callback=listed, help="All checks but these.")
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
+@click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
+@click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
 @click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
 @click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
@@ -28,12 +33,16 @@ def verify(
     command: str | None,
     spec: str | None,
     layout: str | None,
+    like: str | None,
+    accuracy: str | None,
     dtype: tuple[str, ...] | None,
     profile: str,
     seed: int,
     checks: tuple[str, ...] | None,
     skip: tuple[str, ...] | None,
     require: tuple[str, ...] | None,
+    runtime: str | None,
+    reading: dict[str, str] | None,
     isolate: bool,
     timeout: float | None,
     memory: float | None,
@@ -43,7 +52,8 @@ def verify(
 
     TARGET is a built-in name (numpy, torch, torch-gru, torch-stack, …), package.module:attribute, or
     path/to/file.py:attribute: a function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method. A
-    program in any language is given by --command; docs/protocol.md says what it reads and writes.
+    file that ends in .onnx is a model, whose LSTM, GRU and RNN nodes are checked one by one in a runtime. A program in
+    any language is given by --command; docs/protocol.md says what it reads and writes.
 
     Exit status: 0 verified, 1 a discrepancy, 2 the target could not be used, 3 inconclusive, 130 interrupted.
 
@@ -60,12 +70,23 @@ def verify(
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
     check_place(json_file)
+    if target is not None and target.endswith(".onnx"):
+        fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
+        if given := [name for name, value in fixed.items() if value is not None]:
+            raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
+        asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
+        asked |= {"skip": skip or (), "require": require or ()}
+        sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, asked))
+    if runtime is not None or reading is not None:
+        raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
         report = run(
             target if command is None else Command(command),
             spec=spec,
             layout=layout,
+            like=like,
+            accuracy=accuracy,
             dtypes=dtype,
             profile=profile,
             seed=seed,
@@ -82,3 +103,21 @@ def verify(
             print_report(report, terminal())
     write_json(report.to_dict(), json_file)
     sys.exit(report.exit_status)
+
+
+def _model(
+    path: str, runtime: str, reading: dict[str, str] | None, json_file: str | None, asked: dict[str, Any]
+) -> int:
+    """Verify the nodes of a model, print and write what was found, and return the exit status."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.console import terminal
+    from lstm_spec.report.models import print_model
+    from lstm_spec.verify.models import verify_model
+
+    with progress_bar() as progress, aside():
+        report = verify_model(path, runtime=runtime, readings=reading, progress=progress, **asked)
+    if json_file != "-":
+        with writing("the output"):
+            print_model(report, terminal())
+    write_json(report.to_dict(), json_file)
+    return report.exit_status

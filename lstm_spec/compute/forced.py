@@ -77,13 +77,14 @@ def forced_bounds(
     params: Mapping[str, Array],
     x: Array,
     states: tuple[Array, ...],
-    y: Array,
+    y: Array | None,
     contract: Accuracy,
     lengths: Array | None = None,
 ) -> dict[str, Bounded]:
     """Return what a correct implementation may return, given the first state that this one returned at every step.
 
-    Arguments, returns and errors as ``error_bound``. Of a network only the top layer is returned, and only where
+    Arguments, returns and errors as ``error_bound``. Without y, where nobody has returned anything yet, every error is
+    carried on from step to step. Of a network only the top layer is returned, and only where
     nothing is merged into it or added to it; the layers below run free, and their error is that of the next one's x.
     """
     network = network_of(cell)

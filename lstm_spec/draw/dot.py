@@ -11,16 +11,13 @@ from typing import Any
 
 from graphviz import Digraph
 
-from lstm_spec.draw.compose import SAMPLE_SIZES, extent
+from lstm_spec.draw.compose import extent, sample_node
 from lstm_spec.draw.curve import curve
 from lstm_spec.draw.metrics import FONT
 from lstm_spec.draw.scene import Joint, Label, LegendItem, Line, Node, Panel, Point, Scene, Wire
 from lstm_spec.draw.svg import number
 from lstm_spec.draw.text import Text, plain
 from lstm_spec.draw.theme import FILL, FLOW, STROKE, Theme, palette
-
-ROW = 1.4
-"""Height of a row relative to its font size: Graphviz lowers subscripts further than SVG does."""
 
 _SHAPES = {
     "product": "ellipse",
@@ -179,9 +176,7 @@ class _Writer:
                 graph, Wire(f"{id}-from", f"{id}-to", "", ((x - 11, y), (x + 11, y)), flow=flow, arrow=arrow), set()
             )
         else:
-            wide, high = SAMPLE_SIZES.get(item.sample, (22, 12))
-            kind: Any = item.sample
-            self._node(graph, Node(id, kind, item.at, wide, high))
+            self._node(graph, sample_node(item, id))
 
 
 def _pt(value: float) -> str:
@@ -200,9 +195,7 @@ def _lines(lines: tuple[Line, ...], colours: Mapping[str, str]) -> str:
     """Return a label of several lines; "" is an empty label, not the node's name."""
     if not any(line.text for line in lines):
         return ""
-    rows = "".join(
-        f'<TR><TD HEIGHT="{round(ROW * line.size)}">{_runs(line.text, line.size, colours)}</TD></TR>' for line in lines
-    )
+    rows = "".join(f'<TR><TD HEIGHT="{line.row}">{_runs(line.text, line.size, colours)}</TD></TR>' for line in lines)
     if len(lines) == 1:
         return f"<{_runs(lines[0].text, lines[0].size, colours)}>"
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'

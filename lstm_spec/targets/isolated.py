@@ -25,19 +25,21 @@ STARTING = Limits(timeout=120.0)
 """How many seconds a process has until it can load a target; what loading takes is the target's own time."""
 
 
-def isolated(value: Any, *, layout: str | Layout | None = None, limits: Limits | None = None) -> Target:
+def isolated(
+    value: Any, *, layout: str | Layout | None = None, like: str | None = None, limits: Limits | None = None
+) -> Target:
     """Return a target that runs in a process of its own.
 
-    value: what ``load`` or ``target_of`` takes; layout: overrides what it says of itself; limits: what it may take.
+    value, layout, like: what ``load`` or ``target_of`` takes; limits: what it may take.
     Raises TargetError as they do, for one that dies or hangs while it is loaded, and for an object without a name where
     the system cannot copy a process.
     """
     limits = limits or Limits()
     name = value if isinstance(value, str) else _name_of(value)
     if name is not None:
-        begin = partial(_spawned, name, layout, limits)
+        begin = partial(_spawned, name, layout, like, limits)
     else:
-        target = target_of(value, layout=layout)
+        target = target_of(value, layout=layout, like=like)
         if not hasattr(os, "fork"):
             raise TargetError(
                 f"{target.name} has no name by which another process could load it, and this system cannot copy a"
@@ -61,7 +63,7 @@ def _name_of(value: Any) -> str | None:
     return f"{module}:{path}" if found is value else None
 
 
-def _spawned(name: str, layout: str | Layout | None, limits: Limits) -> Process:
+def _spawned(name: str, layout: str | Layout | None, like: str | None, limits: Limits) -> Process:
     """Start a process and have it load a target."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
     # Not with -m: what is pickled there has to have the name that it has here.
@@ -69,7 +71,7 @@ def _spawned(name: str, layout: str | Layout | None, limits: Limits) -> Process:
     process = spawn([sys.executable, "-c", serving], limits, environment=environment)
     with starting(process, f"{name} cannot be loaded", "a process has not started in", STARTING) as deadline:
         _answer(process, deadline)
-    process.send(packed((name, layout)))
+    process.send(packed((name, layout, like)))
     return process
 
 

@@ -136,9 +136,9 @@ def main() -> None:
     """Load the target that the first request names, and serve it."""
     kept = streams()
     kept.answer("ready")
-    name, layout = kept.receive()
+    name, layout, like = kept.receive()
     try:
-        target = load(name, layout=layout)
+        target = load(name, layout=layout, like=like)
     except ValueError as error:
         kept.answer("refused", str(error))
     else:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_spec.compute.accuracy import FORMATS, accuracy
+from lstm_spec.compute.accuracy import FORMATS
+from lstm_spec.compute.contracts import Contracts, Given, contracts
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
 from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
@@ -35,33 +36,39 @@ def subject_of(
     target: Any,
     spec: str | Program | Network | None,
     layout: str | Layout | None,
+    *,
+    like: str | None = None,
+    accuracy: Given = None,
     limits: Limits | None = None,
 ) -> Subject:
     """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``.
 
     limits: what it may take in a process of its own, where it is to run in one.
     """
-    found = _found(target, layout, limits)
+    exact = contracts(accuracy)
+    found = _found(target, layout, like, limits)
     cell = claimed(found, spec)
     if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
         found.release()
-        found = _found(compiled_spec(cell), None, limits)
+        found = _found(compiled_spec(cell), None, None, limits)
     elif isinstance(target, str) and target in BUILT_IN:
         own = [p.name for p in claimed(found).parameters]
         _check_parameters(found, cell, own, "is built in; its parameters")
     if found.weights is not None:
         _check_parameters(found, cell, found.weights, "has weights that")
-    _check_rules(found, cell)
-    return Subject(found, cell)
+    _check_rules(found, cell, exact)
+    return Subject(found, cell, contracts=exact)
 
 
-def _found(target: Any, layout: str | Layout | None, limits: Limits | None) -> Target:
+def _found(target: Any, layout: str | Layout | None, like: str | None, limits: Limits | None) -> Target:
     if isinstance(target, Command):
+        if like is not None:
+            raise UsageError(f"{target.text} is a program, which is like no class; leave like out")
         return target.target(layout=layout, limits=limits)
     remote = isinstance(target, Target) and isinstance(target.forward, Remote)
     if limits is not None and not remote:
-        return isolated(target, layout=layout, limits=limits)
-    return load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
+        return isolated(target, layout=layout, like=like, limits=limits)
+    return (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
 
 
 def _check_parameters(target: Target, cell: Program | Network, names: Iterable[str], what: str) -> None:
@@ -70,7 +77,7 @@ def _check_parameters(target: Target, cell: Program | Network, names: Iterable[s
         raise TargetError(f"{target.name} {what} are not those of {cell.name}; they differ in {', '.join(wrong)}")
 
 
-def _check_rules(target: Target, cell: Program | Network) -> None:
+def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> None:
     """Refuse what would fail in every case: fixed weights or a layout that do not fit, a function without rule."""
     try:
         sizes = fixed_sizes(cell, target.weights) or {s.name: 1 for s in cell.sizes}
@@ -82,9 +89,9 @@ def _check_rules(target: Target, cell: Program | Network) -> None:
     held.pack(case.params)
     held.to_states(case.states)
     dy, *dstates = case.cotangents
-    forced_bounds(cell, case.params, case.x, case.states, dy, accuracy("float64"))
+    forced_bounds(cell, case.params, case.x, case.states, dy, exact["float64"])
     if target.backward is not None:
-        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), accuracy("float64"))
+        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), exact["float64"])
 
 
 def runs_apart(target: Any) -> bool:

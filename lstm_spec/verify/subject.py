@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
+from lstm_spec.compute.contracts import Contracts, contracts
 from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
+from lstm_spec.compute.lengths import alive
 from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.network import Network
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import Past
 from lstm_spec.targets.contract import Gradients, Outputs, Target, call_backward, call_forward
@@ -38,12 +40,14 @@ class Question:
 class Subject:
     """A target with the specification that it is held against.
 
-    asked: takes every call as it is made, where somebody wants to make them again.
+    asked: takes every call as it is made, where somebody wants to make them again. contracts: how exact it has to be,
+    by format.
     """
 
     target: Target
     cell: Program | Network
     asked: list[Question] | None = None
+    contracts: Contracts = field(default_factory=contracts)
 
     def call(self, case: Case) -> tuple[Outputs, Past]:
         """Call the target's forward pass on a case; raises MisbehaviourError."""
@@ -52,7 +56,18 @@ class Subject:
     def compare(self, case: Case, outputs: Outputs, contract: Accuracy) -> Comparison:
         """Hold what one call returned against the specification, h taken from the target at every step."""
         allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract, case.lengths)
-        return compare({"y": outputs.y, **outputs.states}, allowed, contract)
+        return self._compare_outputs(case, outputs, allowed, contract)
+
+    def _compare_outputs(
+        self, case: Case, outputs: Outputs, allowed: Mapping[str, Bounded], contract: Accuracy
+    ) -> Comparison:
+        y, bound = outputs.y, allowed["y"]
+        if case.lengths is not None and network_of(self.cell).free_padding:
+            # What may be anything is left out on both sides, or every such case would be one that cannot tell.
+            lasting = alive(case.lengths, case.T)
+            y = np.where(lasting, y, 0)
+            bound = Bounded(np.where(lasting, bound.value, 0), np.where(lasting, bound.errors, 0))
+        return compare({"y": y, **outputs.states}, {**allowed, "y": bound}, contract)
 
     def call_differentiated(self, case: Case) -> Outputs:
         """Call the forward pass as the target's backward pass runs it; raises MisbehaviourError."""
@@ -99,7 +114,7 @@ class Subject:
             return differentiated_bounds(self.cell, *given, contract, case.lengths, shown=seen)
 
         returned, bounds = allowed({name: Bounded(np.asarray(a, np.float64)) for name, a in shown.items()})
-        forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
+        forward = self._compare_outputs(case, outputs, returned, contract)
         if not forward.agrees:
             return forward
         got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown

@@ -1,0 +1,67 @@
+"""Where a target returns a number that the specification calls by another name: in which result, at which index.
+
+Every number that a target may return is given a number of its own, and what reads its results says where it goes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.calls import Arguments
+from lstm_spec.targets.contract import Target, read_gradients, read_outputs
+from lstm_spec.targets.held import Held
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A number among the results of a call: in which one, such as "y", "dx" or "dW_f", and its index there."""
+
+    result: str
+    index: tuple[int, ...]
+
+
+def output_place(
+    target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...], name: str, index: tuple[int, ...]
+) -> Place:
+    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n) and states (B, m)."""
+    held = Held(target.layout, cell)
+    y = held.to_y(np.zeros(held.y_shape(x, states)))
+    numbers = _numbered({"y": y, **dict(zip(held.states, held.to_states(states), strict=True))})
+    read = read_outputs(numbers, target, cell, x, states)
+    return _find({"y": read.y, **read.states}[name][index], numbers)
+
+
+def gradient_place(
+    target: Target,
+    cell: Program | Network,
+    params: Mapping[str, Array],
+    given: Arguments,
+    name: str,
+    index: tuple[int, ...],
+) -> Place:
+    """Return where the backward pass gives a number of the gradient of ``name``.
+
+    params: by the specification's names; given: the arguments of the forward pass, which hold them.
+    """
+    numbers = _numbered({f"d{key}": a for key, a in (*given.params.items(), *given.rest)})
+    read = read_gradients(numbers, target, cell, params, given)
+    return _find(read.values[name][index], numbers)
+
+
+def _numbered(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return arrays of the same shapes in which no number comes twice, and none is 0, which a layout may fill in."""
+    ends = np.cumsum([a.size for a in arrays.values()])
+    pairs: Iterable[tuple[str, Array]] = zip(arrays, np.split(np.arange(1.0, ends[-1] + 1), ends[:-1]), strict=True)
+    return {name: numbers.reshape(arrays[name].shape) for name, numbers in pairs}
+
+
+def _find(number: float, arrays: Mapping[str, Array]) -> Place:
+    name, array = next((name, a) for name, a in arrays.items() if (a == number).any())
+    return Place(name, tuple(int(k) for k in np.argwhere(array == number)[0]))
