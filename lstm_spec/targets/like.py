@@ -14,6 +14,7 @@ LIKE: Mapping[str, str] = MappingProxyType(
     {
         **{f"torch.nn.{kind}": "lstm_spec.targets.torch:Module" for kind in ("LSTM", "GRU", "RNN")},
         **{f"torch.nn.{kind}Cell": "lstm_spec.targets.torch:Module" for kind in ("LSTM", "GRU", "RNN")},
+        **{f"onnx.{kind}": "lstm_spec.targets.onnx:Node" for kind in ("LSTM", "GRU", "RNN")},
     }
 )
 """The originals, each with the class that knows its interface.
