@@ -246,6 +246,15 @@ def test_what_no_unit_reads_whole_has_no_lines(cell, recurrent):
     assert ("only its own state" in unit.text) != recurrent
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu", "fgr"])
+def test_no_wire_of_a_unit_runs_under_its_neurons(cell):
+    drawing = read_svg(picture("unit", cell).svg())
+    floor = max(n.rect.y1 for n in drawing.nodes.values() if n.kind == "neuron")
+    within = [w for w in drawing.wires if drawing.nodes[w.source].kind != "entry"]
+    assert within
+    assert [w for w in within if max(y for _, y in w.points) > floor + 0.5] == []
+
+
 def test_network_counts_units_and_outputs():
     text = read_svg(picture("network", "lstmp").svg()).text
     assert "70 units" in text

@@ -43,10 +43,13 @@ def print_report(report: Report, console: Console) -> None:
             _print_line(console, check.message)
         if check.worst is not None and check.finding and check.worst != check.finding.deviation:
             _print_line(console, f"worst seen: {check.worst} ({check.worst_dtype})")
-    if report.finding is not None:
+    if report.failing is not None and report.finding is not None:
         console.print("\nThe simplest case found", style="bold")
         for line in case_lines(report.finding):
             _print_line(console, line)
+        console.print("\nPython that shows it", style="bold")
+        # Without an indent, so that it can be pasted.
+        console.print(Text(report.failing.snippet.rstrip()), soft_wrap=True)
 
 
 def _print_line(console: Console, line: str) -> None:

@@ -39,8 +39,8 @@ class Target:
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
     names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
     None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
-    those to ask for, where others are impossible or dear.
-    versions: of the packages it is made of. release: called when a verification is over, to end a process that the
+    those to ask for, where others are impossible or dear, with numbers of steps "T" and of rows "B" where these matter
+    too. versions: of the packages it is made of. release: called when a verification is over, to end a process that the
     target runs in; the next call starts another.
     """
 

@@ -16,7 +16,8 @@ _SIZES = {"n": 2, "m": 3, "q": 1}
 def example(target: Target) -> tuple[dict[str, Any], tuple[Any, ...]]:
     """Return parameters by name, and x and states, as a target takes them: all zero, of two steps and one row."""
     cell, held = claimed(target), Held(target.layout, claimed(target))
-    sizes = dict(target.sizes[0]) if target.sizes else {s.name: _SIZES[s.name] for s in cell.sizes}
+    asked = target.sizes[0] if target.sizes else _SIZES
+    sizes = {s.name: asked[s.name] for s in cell.sizes}
     values = cell.check_sizes(sizes)
     params = held.pack({name: np.zeros(shape, target.dtypes[0]) for name, shape in cell.dimensions(**sizes).items()})
     states = (

@@ -34,6 +34,16 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "onnxruntime": "onnx.LSTM",
         "onnx-reference": "onnx.LSTM(runtime='reference')",
         "onnx-openvino": "onnx.LSTM(runtime='openvino')",
+        "keras": "keras.layers.LSTM(lengths=True)",
+        "keras-cell": "keras.layers.LSTMCell",
+        "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
+        "keras-gru": "keras.layers.GRU(lengths=True)",
+        "flax": "flax.linen.LSTMCell",
+        "flax-optimized": "flax.linen.OptimizedLSTMCell",
+        "flax-nnx": "flax.nnx.LSTMCell",
+        "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
+        "equinox": "equinox.nn.LSTMCell",
+        "haiku": "haiku.LSTM",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""

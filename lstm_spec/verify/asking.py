@@ -14,6 +14,7 @@ from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
+from lstm_spec.verify.snippet import snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import BLOCKED, DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult
 
@@ -102,9 +103,9 @@ class Asking:
                 if tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(_result(check, tallies))
+            self.results[check.id] = _interrupted(self._shown(_result(check, tallies)))
             raise
-        self.results[check.id] = result = _result(check, tallies)
+        self.results[check.id] = result = self._shown(_result(check, tallies))
         if result.finding and not self.first_finding:
             kind, within = self._kind(check, result.finding)
             self.results[check.id] = replace(result, kind=kind, within=within)
@@ -124,6 +125,13 @@ class Asking:
                 if not tally.failures and 4 * tally.inconclusive <= 3 * tally.cases:
                     return ACCURACY, name
         return SEMANTIC, ""
+
+    def _shown(self, result: CheckResult) -> CheckResult:
+        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
+        if result.finding is None or self.first_finding:
+            return result
+        contract = self.subject.contracts[str(result.finding.case.dtype)]
+        return replace(result, snippet=snippet(self.subject, result.finding, contract))
 
     def _budget(self, check: Check) -> tuple[int, int]:
         small = max(1, round(self.profile.small * check.weight))

@@ -193,10 +193,11 @@ def small_cases(
     """Draw a small case on the grid, with up to three special values.
 
     gradients: whether it has cotangents; lengths: whether rows end before the last step; weights: fixed parameters,
-    which fix the sizes too; possible: which sizes there may be; among: those to choose from, in place of any.
+    which fix the sizes too; possible: which sizes there may be; among: those to choose from, in place of any, with
+    numbers of steps T and rows B where these are to be chosen too.
     """
-    T, B = draw(st.integers(least_steps, steps)), draw(st.integers(least_rows, rows))
-    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible, among)
+    limits = Limits(range(least_steps, steps + 1), range(least_rows, rows + 1), range(1, size + 1), possible, among)
+    T, B, sizes = _structure(draw, cell, limits, weights)
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     grid = np.frombuffer(draw(st.binary(min_size=shapes.count, max_size=shapes.count)), np.uint8)
     numbers = GRID[grid]
@@ -226,18 +227,47 @@ def _lengths(draw: Any, T: int, B: int) -> Array:
     return lengths
 
 
-def _sizes(
-    draw: Any,
-    cell: Program | Network,
-    one: Any,
-    possible: Callable[[Mapping[str, int]], bool],
-    among: Sequence[Mapping[str, int]] | None,
-) -> dict[str, int]:
-    if among is not None:
-        return dict(draw(st.sampled_from(among)))
+@dataclass(frozen=True)
+class Limits:
+    """What a case may be like: steps, rows and sizes from ranges or lists; the rest as for ``small_cases``."""
+
+    steps: Sequence[int]
+    rows: Sequence[int]
+    sizes: Sequence[int]
+    possible: Callable[[Mapping[str, int]], bool]
+    among: Sequence[Mapping[str, int]] | None
+
+    @property
+    def fitting(self) -> list[dict[str, int]]:
+        """Those of ``among`` whose numbers of steps and rows are within the limits; without these, if none is."""
+        given = [dict(shape) for shape in self.among or ()]
+        within = [
+            shape
+            for shape in given
+            if shape.get("T", self.steps[0]) in self.steps and shape.get("B", self.rows[0]) in self.rows
+        ]
+        return within or [{key: size for key, size in shape.items() if key not in "TB"} for shape in given]
+
+
+def _structure(
+    draw: Any, cell: Program | Network, limits: Limits, weights: Mapping[str, Array] | None
+) -> tuple[int, int, dict[str, int]]:
+    """Draw the numbers of steps and rows, and sizes."""
+    shape = draw(st.sampled_from(limits.fitting)) if limits.among is not None else {}
+    sizes = {key: size for key, size in shape.items() if key not in "TB"}
+    T = shape["T"] if "T" in shape else draw(_one_of(limits.steps))
+    B = shape["B"] if "B" in shape else draw(_one_of(limits.rows))
+    return T, B, sizes or fixed_sizes(cell, weights) or _sizes(draw, cell, limits)
+
+
+def _one_of(values: Sequence[int]) -> Any:
+    return st.integers(values[0], values[-1]) if isinstance(values, range) else st.sampled_from(values)
+
+
+def _sizes(draw: Any, cell: Program | Network, limits: Limits) -> dict[str, int]:
     for _ in range(10):
-        sizes = {s.name: draw(one) for s in cell.sizes}
-        if possible(sizes):
+        sizes = {s.name: draw(_one_of(limits.sizes)) for s in cell.sizes}
+        if limits.possible(sizes):
             return sizes
     return reject()
 
@@ -280,8 +310,8 @@ def seeded_cases(
     among: Sequence[Mapping[str, int]] | None = None,
 ) -> Case:
     """Draw the structure of a case, whose numbers come from a seeded generator; the rest as for ``small_cases``."""
-    T, B = draw(st.sampled_from(steps)), draw(st.integers(least_rows, rows))
-    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible, among)
+    limits = Limits(steps, range(least_rows, rows + 1), sizes, possible, among)
+    T, B, chosen = _structure(draw, cell, limits, weights)
     regime, seed = draw(st.sampled_from(regimes)), draw(st.integers(0, 2**32 - 1))
     case = seeded_case(cell, dtype, sizes=chosen, T=T, B=B, regime=regime, seed=seed, gradients=gradients)
     if weights is not None:

@@ -28,6 +28,7 @@ class CheckResult:
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
     error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
     function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
+    snippet: Python that shows the finding.
     """
 
     id: str
@@ -41,6 +42,7 @@ class CheckResult:
     finding: Finding | None = None
     kind: str = ""
     within: str = ""
+    snippet: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -98,9 +100,14 @@ class Report:
         return sum(check.cases for check in self.checks)
 
     @property
+    def failing(self) -> CheckResult | None:
+        """The first check with a finding, or None."""
+        return next((check for check in self.checks if check.finding), None)
+
+    @property
     def finding(self) -> Finding | None:
         """The first finding, or None."""
-        return next((check.finding for check in self.checks if check.finding), None)
+        return self.failing.finding if self.failing else None
 
     @property
     def kind(self) -> str:
@@ -135,7 +142,7 @@ class Report:
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
-            "counterexample": None if self.finding is None else finding_dict(self.finding),
+            "counterexample": None if self.failing is None else counterexample_dict(self.failing),
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
         }
@@ -154,12 +161,16 @@ def deviation_dict(deviation: Deviation) -> dict[str, Any]:
     return {"output": deviation.output, **deviation.position, **finite}
 
 
-def finding_dict(finding: Finding) -> dict[str, Any]:
-    """Return a finding with its whole case as JSON takes it."""
+def counterexample_dict(check: CheckResult) -> dict[str, Any]:
+    """Return the finding of a check with its whole case as JSON takes it."""
+    finding = check.finding
+    assert finding is not None
     return {
+        "check": check.id,
         "message": finding.message,
         **case_dict(finding.case),
         "deviation": None if finding.deviation is None else deviation_dict(finding.deviation),
+        "snippet": check.snippet,
     }
 
 
