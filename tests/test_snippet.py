@@ -50,11 +50,12 @@ class Mine:
     layout, arrays = "pytorch", "torch"
 
     def forward(self, params, x, h0, c0):
-        y, h, c = torch_layer.forward(params, x, h0, c0)
+        y, (h,), (c,) = torch_layer.forward(params, x, h0[None], c0[None])
         return y, h, c
 
     def backward(self, params, x, h0, c0, dy, dh, dc):
-        dparams, dx, dh0, dc0 = torch_layer.backward(params, x, h0, c0, dy, dh, dc)
+        states = (v[None] for v in (h0, c0))
+        dparams, dx, (dh0,), (dc0,) = torch_layer.backward(params, x, *states, dy, dh[None], dc[None])
         return dparams, dx, dh0, dc0
 
 mine = Mine()

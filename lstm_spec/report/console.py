@@ -143,7 +143,7 @@ def case_lines(finding: Finding) -> list[str]:
 
 
 def _named(case: Case) -> list[tuple[str, Array]]:
-    initial = [(f"{name}0", state) for name, state in zip(case.state_names, case.states, strict=True)]
+    initial = [(f"{name}0", state) for name, state in zip(case.state_names, case.states, strict=False)]
     cotangents = [(f"d{name}", d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)]
     return [*case.params.items(), ("x", case.x), *initial, *cotangents]
 

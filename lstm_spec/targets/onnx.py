@@ -73,7 +73,7 @@ def operator_target(
     def forward(
         params: Mapping[str, Array], x: Array, *states: Array, lengths: Array | None = None
     ) -> tuple[Array, ...]:
-        run = session(x.shape[-1], states[0].shape[-1], str(x.dtype))
+        run = session(x.shape[-1], params["R"].shape[-1], str(x.dtype))
         return tuple(run(inputs(own, params, x, states, lengths)))
 
     spec = own.spec(chosen)
@@ -95,12 +95,13 @@ def inputs(
 ) -> dict[str, Array]:
     """Return what a node is given, by the names of its inputs.
 
-    lengths: (B,); where the node takes them and there are none, all rows last to the end.
+    states: as many as the node takes; lengths: (B,); where the node takes them and there are none, all rows last to
+    the end.
     """
     T, B = (x.shape[1], x.shape[0]) if operator.layout else x.shape[:2]
     ends = np.full(B, T) if lengths is None else lengths
     given = {"X": x, **params, "sequence_lens": ends.astype(np.int32)}
-    given |= {f"initial_{name}": state for name, state in zip(operator.states, states, strict=True)}
+    given |= {f"initial_{name}": state for name, state in zip(operator.states, states, strict=False)}
     return {name: given[name] for name in input_names(operator) if name}
 
 

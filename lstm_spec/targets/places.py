@@ -39,7 +39,10 @@ def output_shapes(
 def output_place(
     target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...], name: str, index: tuple[int, ...]
 ) -> Place:
-    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n) and states (B, m)."""
+    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n).
+
+    states: of the shapes that the final ones have, each (B, m).
+    """
     numbers = _numbered(output_shapes(target, cell, x, states))
     read = read_outputs(numbers, target, cell, x, states)
     return _find({"y": read.y, **read.states}[name][index], numbers)

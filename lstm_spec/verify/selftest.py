@@ -12,7 +12,8 @@ from lstm_spec.verify.diagnose import catalogue
 from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.run import verify
 
-COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", "float16", "noise"), "float32": ("float16", "noise")}
+_NARROW = ("float16", "bfloat16", "TF32", "noise")
+COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", *_NARROW), "float32": _NARROW}
 """By format, how the faults end that are a loss of precision there and not the format itself."""
 
 

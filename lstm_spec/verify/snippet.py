@@ -14,6 +14,7 @@ from lstm_spec.targets.calls import Arguments
 from lstm_spec.targets.contract import forward_arguments, with_cotangents
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.places import gradient_place, output_place, output_shapes
+from lstm_spec.verify.cases import Array
 from lstm_spec.verify.compare import Deviation, compare
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
@@ -181,7 +182,7 @@ class _Script:
         case, target, cell = self.calls[-1].case, self.subject.target, self.subject.cell
         index = tuple(deviation.position.values())
         if not self.backward:
-            place = output_place(target, cell, case.x, case.states, deviation.output, index)
+            place = output_place(target, cell, case.x, self._final, deviation.output, index)
             return f"{place.result}[{', '.join(map(str, place.index))}]"
         given = forward_arguments(target, cell, case.params, case.x, case.states, case.lengths)
         name = deviation.output.removeprefix("d")
@@ -189,6 +190,12 @@ class _Script:
         key = place.result.removeprefix("d")
         array = f"dparams[{_quoted(key)}]" if key in given.params else place.result
         return f"{array}[{', '.join(map(str, place.index))}]"
+
+    @property
+    def _final(self) -> tuple[Array, ...]:
+        """States in the shapes of the final ones, which a network that has its own is not given."""
+        case = self.calls[-1].case
+        return case.states or Held(self.subject.target.layout, self.subject.cell).blank_states(case.params, case.B)
 
     def form(self) -> list[str]:
         """Return the lines that hold what comes against the form of an answer."""
@@ -204,7 +211,7 @@ class _Script:
                 f"expected += zip({list(shapes.values())}, others, {list(shapes)})",
             ]
         else:
-            found = output_shapes(self.subject.target, self.subject.cell, case.x, case.states)
+            found = output_shapes(self.subject.target, self.subject.cell, case.x, self._final)
             lines.append(f"expected = zip({list(found.values())}, returned, {list(found)})")
         return [
             *lines,

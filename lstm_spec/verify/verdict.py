@@ -185,7 +185,7 @@ def case_dict(case: Case) -> dict[str, Any]:
         **({} if case.lengths is None else {"lengths": case.lengths.tolist()}),
         "params": {name: hexadecimal(p) for name, p in case.params.items()},
         "x": hexadecimal(case.x),
-        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=True)},
+        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=False)},
         "cotangents": {
             f"d{name}": hexadecimal(d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)
         },
