@@ -30,6 +30,7 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "mlx.nn.LSTM": "lstm_spec.targets.mlx:Layer",
         "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
         "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
+        **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )
 """The originals, each with the class that knows its interface.
