@@ -32,6 +32,9 @@ from lstm_spec.verify.substitutions import substitutions
 BEST_SINGLES = 20
 """How many of the hypotheses that come nearest alone are tried in pairs."""
 
+REPEATED = 1e-12
+"""Up to which distance two hypotheses are one and the same."""
+
 USUAL = frozenset({"gate_order", "packing", "coupling", "directions", "lengths"})
 """The kinds of hypotheses that are tried in pairs besides."""
 
@@ -190,6 +193,20 @@ class Matcher:
         return distance(self._right[k], observation.returned, observation.floors) > self.limit
 
 
+def told_apart(found: Sequence[Candidate], cases: Sequence[Case]) -> list[Candidate]:
+    """Return hypotheses without those that say in other words what an earlier one says: the same on all of some cases.
+
+    cases: general ones, which show what a hypothesis does.
+    """
+    kept: list[tuple[Candidate, list[Mapping[str, Array]]]] = []
+    for hypothesis in found:
+        given: list[Mapping[str, Array]] = [run_hypothesis(hypothesis, case) for case in cases]
+        same = (all(distance(a, b) < REPEATED for a, b in zip(given, other, strict=True)) for _, other in kept)
+        if not any(same):
+            kept.append((hypothesis, given))
+    return [hypothesis for hypothesis, _ in kept]
+
+
 def run_hypothesis(hypothesis: Candidate, case: Case) -> dict[str, Array]:
     """Return what a target would return if a hypothesis held: outputs, or gradients where there are cotangents.
 
@@ -249,7 +266,7 @@ PROBES: tuple[tuple[Mapping[str, int], int, int, str], ...] = (
 """What a target is asked for a diagnosis: sizes, steps, rows and regime, the most telling first."""
 
 
-def probe_cases(make: Callable[..., Case], cell: Program) -> Iterator[Case]:
+def probe_cases(make: Callable[..., Case], cell: Program | Network) -> Iterator[Case]:
     """Yield the cases that a target is asked for a diagnosis; make: ``seeded_case`` with its cell and format given."""
     for seed, (sizes, T, B, regime) in enumerate(PROBES):
         own = {s.name: sizes.get(s.name, 2) for s in cell.sizes}
