@@ -143,7 +143,7 @@ def _call(function: Callable[..., Any], method: str, *arguments: Any, **keywords
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return function(*arguments, **keywords)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, MisbehaviourError):
         raise
     except BaseException as error:
         # Not only an Exception: sys.exit() in a target would end the verifier with a status of the target's choice.

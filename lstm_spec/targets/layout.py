@@ -188,11 +188,11 @@ class Layout:
 
     def to_x(self, x: npt.ArrayLike) -> Array:
         """The input x (T, B, n), or its gradient, in the third party's axes (a copy)."""
-        return self._move(x, "TBI", self._x_axes)
+        return self._move(x, "TBI", self.x_axes)
 
     def from_x(self, x: npt.ArrayLike) -> Array:
         """The input, or its gradient, in the third party's axes as (T, B, n) (a copy)."""
-        return self._move(x, self._x_axes, "TBI")
+        return self._move(x, self.x_axes, "TBI")
 
     def to_y(self, y: npt.ArrayLike, *, directions: int = 1) -> Array:
         """The output y (T, B, m), or its gradient, in the third party's axes (a copy).
@@ -217,13 +217,13 @@ class Layout:
         """
         held, theirs = self._orders(order, states)
         by_name = dict(zip(held, states, strict=True))
-        return tuple(self._move(by_name[state], "BI", self._state_axes) for state in theirs)
+        return tuple(self._move(by_name[state], "BI", self.state_axes) for state in theirs)
 
     def from_states(self, *states: npt.ArrayLike, order: Iterable[str] = "hc") -> tuple[Array, ...]:
         """The third party's states as (B, m) in the cell's order: the inverse of `to_states`."""
         held, theirs = self._orders(order, states)
         by_name = dict(zip(theirs, states, strict=True))
-        return tuple(self._move(by_name[state], self._state_axes, "BI") for state in held)
+        return tuple(self._move(by_name[state], self.state_axes, "BI") for state in held)
 
     def to_stack(self, state: npt.ArrayLike) -> Array:
         """One state of all layers and directions (L·D, B, m), in the third party's axes (a copy)."""
@@ -276,16 +276,18 @@ class Layout:
         return self.axes.split()[0]
 
     @property
-    def _x_axes(self) -> str:
+    def x_axes(self) -> str:
+        """The axes of the input, a letter each."""
         return self._y_axes.replace("D", "")
 
     @property
-    def _state_axes(self) -> str:
+    def state_axes(self) -> str:
+        """The axes of a state, a letter each."""
         return self.axes.split()[-1].replace("T", "")
 
     @property
     def _stack_axes(self) -> str:
-        return self._state_axes if "D" in self._state_axes else f"D{self._state_axes}"
+        return self.state_axes if "D" in self.state_axes else f"D{self.state_axes}"
 
     def _orders(self, order: Iterable[str], states: Sequence[object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         held = tuple(order)
