@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
     from lstm_spec.verify import strategies
+    from lstm_spec.verify.recorded import diagnose
     from lstm_spec.verify.run import assert_conforms, verify
     from lstm_spec.write.write import write
 
@@ -71,6 +72,7 @@ _HOMES = {
     "lstm_spec.targets.contract": ("Target", "TargetError"),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
+    "lstm_spec.verify.recorded": ("diagnose",),
     "lstm_spec.verify.run": ("assert_conforms", "verify"),
     "lstm_spec.write.write": ("write",),
 }
@@ -103,6 +105,7 @@ __all__ = [
     "check_cell",
     "compile_program",
     "define_cell",
+    "diagnose",
     "dimension_table",
     "draw",
     "error_bound",

@@ -1,5 +1,7 @@
 """The operators LSTM, GRU and RNN of ONNX by hand, from the operators' text alone, without the package."""
 
+from functools import partial
+
 import numpy as np
 
 WITH_ALPHA = {"affine": 1, "leakyrelu": 0.01, "thresholdedrelu": 1, "scaledtanh": 1, "hardsigmoid": 0.2, "elu": 1}

@@ -154,8 +154,10 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
     y += 1 + lanes + slack
     depths = sorted((band[1] for band in half if band[0] == "layer"), reverse=True)
     further = [rail_band(k) for k in range(len(graph.rails) - 1, 0, -1)]
+    apart = [band for band in further if _stands_apart(graph, band[1])]
     points = sorted(band for band in half if band[0] == "point")
-    stack = [*map(layer_band, depths), *points, *further, FUNCTION, rail_band(0)]
+    beside = [band for band in further if band not in apart]
+    stack = [*map(layer_band, depths), *apart, *points, *beside, FUNCTION, rail_band(0)]
     for band in stack:
         if band not in half:
             continue
@@ -166,6 +168,12 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
         heights[band] = y
         y += half[band]
     return heights
+
+
+def _stands_apart(graph: Graph, number: int) -> bool:
+    """Tell whether a rail shares no factor with the main one; nothing on the way up to that has to cross it above."""
+    main, own = ({o for id in graph.rails[k] for o in graph.by_id[id].operands} for k in (0, number))
+    return not main & own
 
 
 def _from_below(graph: Graph) -> set[str]:

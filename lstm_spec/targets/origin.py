@@ -1,7 +1,9 @@
 """How Python gets at a target, for whoever wants to call it without us."""
 
+import json
 import sys
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal
 
 
@@ -15,6 +17,33 @@ class Origin:
 
     name: str
     kind: Literal["function", "object", "class", "load"]
+
+    @property
+    def forward(self) -> str:
+        """The forward pass of what ``lines`` call ``target``."""
+        return "target" if self.kind == "function" else "target.forward"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Lines of Python that find it and call it ``target``."""
+        place, _, path = self.name.rpartition(":")
+        if self.kind == "load":
+            return ("from lstm_spec.targets.python import load", "", f"target = load({_quoted(self.name)})")
+        made = ["target = target()"] if self.kind == "class" else []
+        if place == "__main__":
+            return (f"target = {path}", *made)
+        head, *rest = path.split(".")
+        inner = [f"target = {'.'.join(['target', *rest])}"] if rest else []
+        if place.endswith(".py") or "/" in place:
+            folder = str(PurePath(place).parent)
+            found = [
+                "",
+                f"sys.path.insert(0, {_quoted(folder)})",
+                f"target = runpy.run_path({_quoted(place)})[{_quoted(head)}]",
+            ]
+            return ("import runpy", "import sys", *found, *inner, *made)
+        found = ["", 'sys.path.insert(0, ".")', f"from {place} import {head} as target"]
+        return ("import sys", *found, *inner, *made)
 
 
 def origin_of(value: Any, name: str) -> Origin | None:
@@ -32,3 +61,7 @@ def origin_of(value: Any, name: str) -> Origin | None:
     for part in str(path).split("."):
         found = getattr(found, part, None)
     return Origin(f"{module}:{path}", kind) if found is value and path else None
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

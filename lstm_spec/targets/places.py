@@ -3,7 +3,7 @@
 Every number that a target may return is given a number of its own, and what reads its results says where it goes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,26 @@ class Place:
     index: tuple[int, ...]
 
 
+def output_shapes(
+    target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...]
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes in which the forward pass returns y and the final states, by the target's names.
+
+    states: of the shapes that the final ones have, each (B, m).
+    """
+    held = Held(target.layout, cell)
+    y = held.to_y(np.zeros(held.y_shape(x, states)))
+    return {"y": y.shape, **{n: s.shape for n, s in zip(held.states, held.to_states(states), strict=True)}}
+
+
 def output_place(
     target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...], name: str, index: tuple[int, ...]
 ) -> Place:
-    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n) and states (B, m)."""
-    held = Held(target.layout, cell)
-    y = held.to_y(np.zeros(held.y_shape(x, states)))
-    numbers = _numbered({"y": y, **dict(zip(held.states, held.to_states(states), strict=True))})
+    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n).
+
+    states: of the shapes that the final ones have, each (B, m).
+    """
+    numbers = _numbered(output_shapes(target, cell, x, states))
     read = read_outputs(numbers, target, cell, x, states)
     return _find({"y": read.y, **read.states}[name][index], numbers)
 
@@ -50,16 +63,16 @@ def gradient_place(
 
     params: by the specification's names; given: the arguments of the forward pass, which hold them.
     """
-    numbers = _numbered({f"d{key}": a for key, a in (*given.params.items(), *given.rest)})
+    numbers = _numbered({f"d{key}": a.shape for key, a in (*given.params.items(), *given.rest)})
     read = read_gradients(numbers, target, cell, params, given)
     return _find(read.values[name][index], numbers)
 
 
-def _numbered(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return arrays of the same shapes in which no number comes twice, and none is 0, which a layout may fill in."""
-    ends = np.cumsum([a.size for a in arrays.values()])
-    pairs: Iterable[tuple[str, Array]] = zip(arrays, np.split(np.arange(1.0, ends[-1] + 1), ends[:-1]), strict=True)
-    return {name: numbers.reshape(arrays[name].shape) for name, numbers in pairs}
+def _numbered(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Return arrays of some shapes in which no number comes twice, and none is 0, which a layout may fill in."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    numbers = np.split(np.arange(1.0, ends[-1] + 1), ends[:-1])
+    return {name: own.reshape(shape) for (name, shape), own in zip(shapes.items(), numbers, strict=True)}
 
 
 def _find(number: float, arrays: Mapping[str, Array]) -> Place:

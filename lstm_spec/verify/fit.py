@@ -49,7 +49,7 @@ def subject_of(
     exact = contracts(accuracy)
     found = _found(target, layout, like, limits)
     cell = claimed(found, spec)
-    if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
+    if isinstance(target, str) and target == SPEC:
         found.release()
         found = _found(compiled_spec(cell), None, None, limits)
     elif isinstance(target, str) and target in BUILT_IN:
@@ -88,7 +88,7 @@ def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> N
     case = shapes.fill(np.zeros(shapes.count), regime="zero")
     held = Held(target.layout, cell)
     held.pack(case.params)
-    held.to_states(case.states)
+    held.to_states(case.states or held.blank_states(case.params, 1))
     dy, *dstates = case.cotangents
     forced_bounds(cell, case.params, case.x, case.states, dy, exact["float64"])
     if target.backward is not None:

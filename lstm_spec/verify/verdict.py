@@ -10,6 +10,7 @@ import numpy as np
 from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
+from lstm_spec.verify.detection import Detection
 from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
@@ -21,6 +22,10 @@ SCHEMA = 1
 """The version of the report's form; it changes when a key changes its meaning."""
 
 
+MOST_INCONCLUSIVE = 0.75
+"""The part of the cases of a check that may be too ill-conditioned to tell; of more, it is inconclusive itself."""
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """The result of one check over all formats of the target.
@@ -28,6 +33,7 @@ class CheckResult:
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
     error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
     function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
+    snippet: Python that shows the finding.
     """
 
     id: str
@@ -41,6 +47,7 @@ class CheckResult:
     finding: Finding | None = None
     kind: str = ""
     within: str = ""
+    snippet: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -76,7 +83,7 @@ class Report:
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
-    accuracy: how exact the target had to be.
+    accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
     """
 
     verdict: str
@@ -91,6 +98,7 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
+    detection: Mapping[str, Detection] = field(default_factory=dict)
 
     @property
     def cases(self) -> int:
@@ -98,9 +106,14 @@ class Report:
         return sum(check.cases for check in self.checks)
 
     @property
+    def failing(self) -> CheckResult | None:
+        """The first check with a finding, or None."""
+        return next((check for check in self.checks if check.finding), None)
+
+    @property
     def finding(self) -> Finding | None:
         """The first finding, or None."""
-        return next((check.finding for check in self.checks if check.finding), None)
+        return self.failing.finding if self.failing else None
 
     @property
     def kind(self) -> str:
@@ -132,10 +145,13 @@ class Report:
             "seed": self.seed,
             "dtypes": list(self.dtypes),
             "accuracy": self.accuracy.to_dict(),
+            "inconclusive": sum(check.inconclusive for check in self.checks),
+            "most_inconclusive": MOST_INCONCLUSIVE,
+            "detection": {name: found.to_dict() for name, found in self.detection.items()},
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
-            "counterexample": None if self.finding is None else finding_dict(self.finding),
+            "counterexample": None if self.failing is None else counterexample_dict(self.failing),
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
         }
@@ -154,12 +170,16 @@ def deviation_dict(deviation: Deviation) -> dict[str, Any]:
     return {"output": deviation.output, **deviation.position, **finite}
 
 
-def finding_dict(finding: Finding) -> dict[str, Any]:
-    """Return a finding with its whole case as JSON takes it."""
+def counterexample_dict(check: CheckResult) -> dict[str, Any]:
+    """Return the finding of a check with its whole case as JSON takes it."""
+    finding = check.finding
+    assert finding is not None
     return {
+        "check": check.id,
         "message": finding.message,
         **case_dict(finding.case),
         "deviation": None if finding.deviation is None else deviation_dict(finding.deviation),
+        "snippet": check.snippet,
     }
 
 
@@ -174,7 +194,7 @@ def case_dict(case: Case) -> dict[str, Any]:
         **({} if case.lengths is None else {"lengths": case.lengths.tolist()}),
         "params": {name: hexadecimal(p) for name, p in case.params.items()},
         "x": hexadecimal(case.x),
-        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=True)},
+        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=False)},
         "cotangents": {
             f"d{name}": hexadecimal(d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)
         },
