@@ -51,7 +51,12 @@ def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
             return FROM_REPORT
         body += script.value(deviation)
     else:
-        body += {"form": script.form, "changed": script.changed, "overwritten": script.overwritten}[finding.fault]()
+        body += {
+            "form": script.form,
+            "hung": script.form,
+            "changed": script.changed,
+            "overwritten": script.overwritten,
+        }[finding.fault]()
     text = "\n".join(body)
     copy = ["from copy import deepcopy"] if "deepcopy(" in text else []
     origin = subject.target.origin
