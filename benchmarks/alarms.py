@@ -17,13 +17,15 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
+from kernels import chosen, run_blocks
 from layer import blas, processor
+from plot import shares
 from rich.console import Console
 from rich.progress import track
 
-from lstm_spec.verify.cases import REGIMES
+from lstm_spec.verify.regimes import REGIMES
 
-FORMATS = ("float64", "float32")
+FORMATS = ("float64", "float32", "bfloat16", "float16")
 # Many small cases, and enough long and wide ones: how often each is drawn.
 STEPS = {1: 10, 2: 10, 3: 10, 5: 10, 8: 15, 20: 20, 50: 10, 100: 8, 200: 7}
 SIZES = {1: 4, 2: 6, 3: 8, 5: 8, 7: 8, 8: 8, 13: 8, 16: 8, 17: 8, 31: 7, 33: 7, 64: 6, 70: 5, 128: 5, 256: 4}
@@ -32,8 +34,10 @@ QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 Entry = dict[str, Any]
 
 
-def structure(k: int, *, steps: dict[int, int] = STEPS, sizes: dict[int, int] = SIZES) -> dict[str, Any]:
-    """Return what case k is like, as ``seeded_case`` takes it."""
+def structure(
+    k: int, *, steps: dict[int, int] = STEPS, sizes: dict[int, int] = SIZES, formats: tuple[str, ...] = FORMATS
+) -> dict[str, Any]:
+    """Return what case k is like, as ``seeded_case`` takes it; the formats take turns."""
     rng = np.random.default_rng(k)
 
     def one_of(weights: dict[int, int]) -> int:
@@ -42,13 +46,14 @@ def structure(k: int, *, steps: dict[int, int] = STEPS, sizes: dict[int, int] = 
 
     chosen = {"n": one_of(sizes), "m": one_of(sizes)}
     T, B, regime = one_of(steps), int(rng.integers(1, 6)), str(rng.choice(list(REGIMES)))
-    return {"dtype": FORMATS[k % 2], "sizes": chosen, "T": T, "B": B, "regime": regime, "seed": k}
+    return {"dtype": formats[k % len(formats)], "sizes": chosen, "T": T, "B": B, "regime": regime, "seed": k}
 
 
 def entry(k: int, about: dict[str, Any], found: dict[str, tuple[float, bool]]) -> Entry:
     """Return the line of the log of case k: error/allowed, and whether that can tell, by implementation."""
     shape = {"T": about["T"], "B": about["B"], **about["sizes"]}
-    return {"case": k, "dtype": about["dtype"], **shape, "regime": about["regime"], "found": found}
+    about = {key: about[key] for key in ("dtype", "regime")}
+    return {"case": k, **about, **shape, "kernels": chosen(), "found": found}
 
 
 def measure(description: str | None, examine: Callable[[int], Entry], *, cases: int, packages: Iterable[str]) -> None:
@@ -57,17 +62,34 @@ def measure(description: str | None, examine: Callable[[int], Entry], *, cases: 
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--cases", type=int, default=cases, help="how many cases")
     parser.add_argument("--log", type=Path, help="a line of JSON for every case; what it has is not asked again")
+    parser.add_argument("--kernels", action="store_true", help="in blocks under all choices of kernels; needs --log")
+    parser.add_argument("--plot", type=Path, help="draw there which share of the calls comes how near to the bound")
+    parser.add_argument("--silent", action="store_true", help="only write the log")
     options = parser.parse_args()
     wanted = range(options.first, options.first + options.cases)
     entries = [known_entry for known_entry in known(options.log) if known_entry["case"] in wanted]
     done = {known_entry["case"] for known_entry in entries}
+    if options.kernels:
+        run_blocks(wanted, done, options.log)
+        entries = [known_entry for known_entry in known(options.log) if known_entry["case"] in wanted]
+        done = set(wanted)
     rest = [k for k in wanted if k not in done]
     console = Console(stderr=True)
     # Where nobody watches, nothing moves.
     run(track(rest, "cases", console=console, disable=not console.is_terminal), examine, options.log, entries)
+    if options.silent:
+        return
     if not entries:
         sys.exit("no case was finished")
     print("\n".join([*machine(packages), *report(sorted(entries, key=lambda e: e["case"]))]))
+    if options.plot:
+        options.plot.write_text(shares(ratios_by_format(entries)), encoding="utf-8")
+
+
+def ratios_by_format(entries: list[Entry]) -> dict[str, list[float]]:
+    return {
+        dtype: [ratio for e in entries if e["dtype"] == dtype for ratio, _ in e["found"].values()] for dtype in FORMATS
+    }
 
 
 def known(log: Path | None) -> list[Entry]:
@@ -105,6 +127,9 @@ def report(entries: list[Entry]) -> Iterator[str]:
     if plain := [c for c in calls if c[0].startswith("plain")]:
         yield from table("plain cell", plain, lambda name, e: name)
     yield from table("regime", calls, lambda name, e: e["regime"])
+    yield from table("format", calls, lambda name, e: e["dtype"])
+    if len({e.get("kernels") for e in entries}) > 1:
+        yield from table("kernels", calls, lambda name, e: e["kernels"])
 
 
 def table(what: str, calls: list[Any], key: Callable[[str, Entry], str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Does a correct implementation ever fail? `python benchmarks/false_alarms.py [--cases 20000] [--log FILE]`.
+"""Does a correct implementation ever fail? `python benchmarks/false_alarms.py [--cases 100000] [--log FILE --kernels]`.
 
 Case k is always the same one. With a log, which has one line a case, a run goes on where the last one ended; runs over
-other ranges may write logs of their own, and `cat` joins them.
+other ranges may write logs of their own, and `cat` joins them. With ``--kernels`` blocks of cases are run in processes
+of their own, in which the libraries take other kernels than they would choose.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from functools import cache
 
 from alarms import FORMATS, Entry, entry, measure, structure  # isort: skip  (it sets the threads before NumPy is loaded)
 import numpy as np
+from differentiated import jax_scan
 
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.spec.cells import lstm
@@ -65,12 +67,17 @@ SIGMOIDS = (by_exp, by_tanh, by_sign)
 def plain(
     params: dict[str, Array], x: Array, h: Array, c: Array, *, dot: Callable[..., Array], sigmoid: Callable[..., Array]
 ) -> tuple[Array, Array, Array]:
-    """The equations as printed, with a choice of how sums are taken and σ is computed."""
+    """The equations as printed, with a choice of sums and of σ; 16-bit formats are summed in float32."""
     ys = []
+
+    def affine(z: Array, g: str) -> Array:
+        wide = np.float32 if x.dtype.itemsize == 2 else x.dtype
+        return dot(z.astype(wide), params[f"W_{g}"].astype(wide)).astype(x.dtype) + params[f"b_{g}"]
+
     for x_t in x:
         z = np.concatenate([x_t, h], axis=-1)
-        f, i, o = (sigmoid(dot(z, params[f"W_{g}"]) + params[f"b_{g}"]) for g in "fio")
-        c = f * c + i * np.tanh(dot(z, params["W_c"]) + params["b_c"])
+        f, i, o = (sigmoid(affine(z, g)) for g in "fio")
+        c = f * c + i * np.tanh(affine(z, "c"))
         h = o * np.tanh(c)
         ys.append(h)
     return np.stack(ys), h, c
@@ -88,14 +95,33 @@ def fixed() -> tuple[Target, ...]:
     return tuple(load(name) for name in ("numpy", "torch", "torch-cell"))
 
 
+STEPS = {1: 10, 2: 10, 3: 10, 5: 15, 8: 15, 20: 10}
+SIZES = {1: 4, 2: 6, 3: 8, 5: 8, 7: 8, 8: 8, 13: 8, 16: 8, 17: 8, 31: 4, 33: 4}
+LARGE_EVERY = 64
+LARGE = (
+    {"steps": {100: 2, 200: 1}, "sizes": SIZES},
+    {"steps": {1: 1, 3: 1, 8: 1}, "sizes": {128: 2, 256: 1}},
+    {"steps": {100: 1}, "sizes": {64: 1, 128: 1}},
+)
+# JAX compiles for every shape, which takes longer than all the rest of a case; it gets few shapes, and less often.
+SHAPES_OF_JAX = {"steps": {1: 1, 8: 1}, "sizes": {5: 1}}
+JAX_EVERY = 10
+
+
 def examine(k: int) -> Entry:
-    """Hold every target against the specification on case k."""
-    about = structure(k)
+    """Hold targets whose turn it is against the specification on case k; k and the next ones differ in the format."""
+    turn = k // len(FORMATS)
+    with_jax = turn % JAX_EVERY == 0
+    if turn % LARGE_EVERY == 1:
+        about = structure(k, **LARGE[turn // LARGE_EVERY % len(LARGE)])
+    else:
+        about = structure(k, **(SHAPES_OF_JAX if with_jax else {"steps": STEPS, "sizes": SIZES}))
+    if with_jax:
+        about["B"] = 3
     case = seeded_case(CELL, **about)
     contract = accuracy(about["dtype"])
     found = {}
-    # Case k and k + 1 differ in the format, so that both formats see every way.
-    for target in (*fixed(), plain_target(k // 2)):
+    for target in (fixed()[turn % len(fixed())], plain_target(turn), *([jax_scan()] if with_jax else [])):
         subject = Subject(target, CELL)
         outputs, _ = subject.call(case)
         comparison = subject.compare(case, outputs, contract)
@@ -104,4 +130,4 @@ def examine(k: int) -> Entry:
 
 
 if __name__ == "__main__":
-    measure(__doc__, examine, cases=20_000, packages=("numpy", "torch"))
+    measure(__doc__, examine, cases=100_000, packages=("numpy", "torch", "jax", "ml_dtypes"))

@@ -6,7 +6,7 @@ known when somebody stops it is printed.
 
 from functools import cache
 
-from alarms import Entry, entry, measure, structure  # isort: skip  (it sets the threads before NumPy is loaded)
+from alarms import FORMATS, Entry, entry, measure, structure  # isort: skip  (it sets the threads before NumPy is loaded)
 from differentiated import jax_scan
 
 from lstm_spec.compute.accuracy import accuracy
@@ -36,7 +36,8 @@ def examine(k: int) -> Entry:
     """Hold the gradients of every target against the specification on case k."""
     # Both formats: k is even or odd.
     with_jax = k // 2 % JAX_EVERY == 0
-    about = structure(k, **SHAPES_OF_JAX) if with_jax else structure(k, steps=STEPS, sizes=SIZES)
+    shapes = SHAPES_OF_JAX if with_jax else {"steps": STEPS, "sizes": SIZES}
+    about = structure(k, **shapes, formats=FORMATS[:2])
     if with_jax:
         about["B"] = 3
     case = seeded_case(CELL, **about, gradients=True)

@@ -1,4 +1,4 @@
-"""How fast is the NumPy layer? Ratios in one run: `python benchmarks/layer.py [--rounds 15] [--seconds 0.02]`."""
+"""How fast is the NumPy layer? Ratios in one run: `python benchmarks/layer.py [--rounds 15] [--peers PyTorch JAX]`."""
 
 import argparse
 import contextlib
@@ -33,14 +33,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="interleaved repeats, of which the median counts")
     parser.add_argument("--seconds", type=float, default=0.02, help="time of one repeat of the fastest")
+    parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="the rows to measure")
     options = parser.parse_args()
+    peers = {name: make for name, make in PEERS.items() if name in ("GEMM", "lstm_spec", *options.peers)}
     # One processor for all: JAX has no other switch that holds.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     print("\n".join(machine()))
     for dtype in (np.float64, np.float32):
         for way in ("forward", "both"):
-            table(dtype, way, options.rounds, options.seconds)
+            table(peers, dtype, way, options.rounds, options.seconds)
 
 
 def machine() -> list[str]:
@@ -81,13 +83,13 @@ def kernels() -> list[str]:
     return [f"{name} {kind} {info['current']}" for name, kinds in functions.items() for kind, info in kinds.items()]
 
 
-def table(dtype: type, way: str, rounds: int, seconds: float) -> None:
+def table(peers: dict[str, Callable[[Case], Any]], dtype: type, way: str, rounds: int, seconds: float) -> None:
     """Print one table: rows are peers, columns are sizes, entries are times over the bare products."""
     columns, reasons = [], {}
     for sizes in SIZES:
         case = make_case(*sizes, dtype)
         calls = {}
-        for name, make in PEERS.items():
+        for name, make in peers.items():
             try:
                 calls[name] = checked(name, make, case, way)
             except NotRunError as reason:
@@ -97,9 +99,9 @@ def table(dtype: type, way: str, rounds: int, seconds: float) -> None:
     print(f"\n### {np.dtype(dtype).name}, {title}\n")
     print("| time over the bare products | " + " | ".join(str(s).replace(" ", "") for s in SIZES) + " |")
     print("|---|" + "---|" * len(SIZES))
-    for name in [name for name in PEERS if name not in reasons]:
+    for name in [name for name in peers if name not in reasons]:
         print(f"| {name} | " + " | ".join(f"{median(c[name]):.2f}" for c in columns) + " |")
-    for peer in [name for name in PEERS if name not in reasons and name not in FLOORS and name != "lstm_spec"]:
+    for peer in [name for name in peers if name not in reasons and name not in FLOORS and name != "lstm_spec"]:
         over = [median(a / b for a, b in zip(c["lstm_spec"], c[peer], strict=True)) for c in columns]
         print(f"| lstm_spec / {peer} | " + " | ".join(f"{ratio:.2f}" for ratio in over) + " |")
     for name, reason in reasons.items():

@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 from case import Array, Case, NotRunError, Runs, installed
-from in_numpy import course_style, numpy_ml, ours, ours_without_workspace, per_gate, products, products_and_functions
+from in_numpy import (
+    course_style,
+    numpy_ml,
+    ours,
+    ours_clipped,
+    ours_without_workspace,
+    per_gate,
+    products,
+    products_and_functions,
+)
 
 
 def pytorch(case: Case) -> Runs:
@@ -103,6 +112,7 @@ PEERS: dict[str, Callable[[Case], Runs]] = {
     "GEMM": products,
     "GEMM, exp, tanh": products_and_functions,
     "lstm_spec": ours,
+    "lstm_spec, clipped": ours_clipped,
     "lstm_spec, plain functions": ours_without_workspace,
     "PyTorch": pytorch,
     "JAX": jax_scan,

@@ -14,11 +14,18 @@ import numpy as np
 
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.targets.claims import claimed
-from lstm_spec.targets.torch_layers import module
-from lstm_spec.verify.cases import REGIMES, seeded_case, with_lengths
+from lstm_spec.targets.like import like
+from lstm_spec.verify.cases import seeded_case, with_lengths
+from lstm_spec.verify.regimes import REGIMES
 from lstm_spec.verify.subject import Subject
 
-KINDS = ("LSTM", "LSTMP", "GRU", "RNN", "RNN relu")
+KINDS = {
+    "LSTM": "LSTM({})",
+    "LSTMP": "LSTM(proj_size=True, {})",
+    "GRU": "GRU({})",
+    "RNN": "RNN({})",
+    "RNN relu": "RNN(nonlinearity='relu', {})",
+}
 SIZES = (1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 33)
 
 
@@ -58,14 +65,9 @@ def main():
 
 def draw(rng):
     """Ask one question, and return the kind, the number of layers and the two comparisons."""
-    kind, layers = str(rng.choice(KINDS)), int(rng.integers(1, 4))
-    target = module(
-        kind,
-        layers=layers,
-        bidirectional=bool(rng.integers(2)),
-        batch_first=bool(rng.integers(2)),
-        lengths=bool(rng.integers(2)),
-    )
+    kind, layers = str(rng.choice(list(KINDS))), int(rng.integers(1, 4))
+    flags = ", ".join(f"{flag}={bool(rng.integers(2))}" for flag in ("bidirectional", "batch_first", "lengths"))
+    target = like("torch.nn." + KINDS[kind].format(f"num_layers={layers}, {flags}"))
     network = claimed(target)
     sizes = {s.name: int(rng.choice(SIZES)) for s in network.sizes}
     while not target.possible(sizes):

@@ -26,19 +26,36 @@ SCALAR = {
 }
 
 
-def loops(params, x, h0, c0, *, peepholes="", coupled=None, concat="xh", biases=1, projection=False, activations=None):
+def loops(
+    params,
+    x,
+    h0,
+    c0,
+    *,
+    peepholes="",
+    coupled=None,
+    concat="xh",
+    biases=1,
+    projection=False,
+    activations=None,
+    clip=None,
+):
     """The LSTM one number at a time."""
     T, B, _ = x.shape
     m, q = c0.shape[1], h0.shape[1]
     W_p = params["W_p"] if projection else np.eye(m)
     act = {key: SCALAR[name] for key, name in {**DEFAULTS, **(activations or {})}.items()}
 
+    def limited(what, v):
+        limit = (clip or {}).get(what, np.inf)
+        return min(max(v, -limit), limit)
+
     def gate(g, t, b, j, h, c):
         seen = list(x[t, b]) + list(h) if concat != "hx" else list(h) + list(x[t, b])
         W = list(params[f"W_{g}"][j]) + (list(params[f"R_{g}"][j]) if concat is None else [])
         a = sum(w * v for w, v in zip(W, seen, strict=True))
         a += sum(params[f"{prefix}_{g}"][j] for prefix in ("b", "bR")[:biases])
-        return act[g](a + (params[f"p_{g}"][j] * c if g in peepholes else 0))
+        return act[g](limited("a", a + (params[f"p_{g}"][j] * c if g in peepholes else 0)))
 
     y, h_end, c_end = np.empty((T, B, q)), h0.copy(), c0.copy()
     for b in range(B):
@@ -48,9 +65,9 @@ def loops(params, x, h0, c0, *, peepholes="", coupled=None, concat="xh", biases=
                 f = gate("f", t, b, j, h_prev, c_prev[j]) if coupled != "f=1-i" else None
                 i = gate("i", t, b, j, h_prev, c_prev[j]) if coupled != "i=1-f" else 1 - f
                 f = 1 - i if f is None else f
-                c_end[b, j] = f * c_prev[j] + i * gate("c", t, b, j, h_prev, None)
+                c_end[b, j] = limited("c", f * c_prev[j] + i * gate("c", t, b, j, h_prev, None))
                 h_tilde[j] = gate("o", t, b, j, h_prev, c_end[b, j]) * act["h"](c_end[b, j])
-            h_end[b] = [sum(w * v for w, v in zip(row, h_tilde, strict=True)) for row in W_p]
+            h_end[b] = [limited("p", sum(w * v for w, v in zip(row, h_tilde, strict=True))) for row in W_p]
             y[t, b] = h_end[b]
     return y, h_end, c_end
 

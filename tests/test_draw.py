@@ -228,6 +228,7 @@ def test_network_returns_every_unit_to_its_entry(size):
         ("mgu", "14,420 parameters: 2 weights on every line into the layer, the others within it"),
         ("rnn", "7,210 parameters: 1 weight on every line into the layer, the others within it"),
         ("sru", "14,980 parameters: weights on the lines into the layer, the others within it"),
+        ("minlstm", "6,720 parameters: 3 weights on every line into the layer"),
         ("fgr", "parameters: weights on the lines into the layer, the others within it"),
     ],
 )
@@ -235,6 +236,38 @@ def test_network_says_where_its_parameters_are(cell, said):
     text = read_svg(picture("network", cell).svg()).text
     assert said in text
     assert "one weight" not in text
+
+
+@pytest.mark.parametrize(("cell", "recurrent"), [("lstm", True), ("gru", True), ("sru", False), ("minlstm", False)])
+def test_what_no_unit_reads_whole_has_no_lines(cell, recurrent):
+    network, unit = (read_svg(picture(view, cell).svg()) for view in ("network", "unit"))
+    assert any(w.source.startswith("h_prev") for w in network.wires) == recurrent
+    assert ("so a unit alone cannot be unrolled" in unit.text) == recurrent
+    assert ("only its own state" in unit.text) != recurrent
+
+
+def test_network_counts_units_and_outputs():
+    text = read_svg(picture("network", "lstmp").svg()).text
+    assert "70 units" in text
+    assert "40 outputs" in text
+    assert "one output of the layer" in text
+    assert "40 units" not in text
+
+
+@pytest.mark.parametrize("view", ["unit", "network"])
+def test_units_are_counted_from_0(view):
+    drawing = read_svg(picture(view, "lstm").svg())
+    said = {n.text for n in drawing.nodes.values()}
+    assert {"h0", "h69", "x0", "x31"} <= said
+    assert not {"h70", "x32"} & said
+
+
+def test_slices_and_means_are_said_in_numbers():
+    text = read_svg(picture("cell", "layer_norm").svg()).text
+    assert "[70:140]" in text
+    assert "1/280" in text
+    assert "[m:" not in text
+    assert "[m:2m]" in read_svg(ls.draw("cell", ALL["layer_norm"]).svg()).text
 
 
 @pytest.mark.parametrize("seed", [7, *(pytest.param(k, marks=pytest.mark.catalogue) for k in range(8, 60))])

@@ -186,6 +186,9 @@ def test_a_wrong_array_is_named(case):
         ({"biases": 3}, "biases must be one of 0, 1, 2, got 3"),
         ({"activations": {"z": "relu"}}, "a key of activations must be one of"),
         ({"activations": {"c": "sin"}}, r"activations\['c'\] must be one of 'sigmoid', .* got 'sin'"),
+        ({"clip": {"h": 1.0}}, "a key of clip must be one of 'a', 'c', 'p', got 'h'"),
+        ({"clip": {"c": -1.0}}, r"clip\['c'\] must be a positive limit, got -1.0"),
+        ({"clip": {"p": 1.0}}, 'clip must leave out "p", the projection, where projection is False'),
     ],
 )
 def test_a_wrong_option_is_named(options, message):

@@ -461,12 +461,12 @@ def test_an_impossible_layout_is_refused(values, message):
         ('gates = "iffo"', 'gates: expected each gate\'s letter once, such as "ifco", got "iffo"'),
         (
             'gate = "ifco"',
-            "gate: did you mean gates? expected one of gates, kernels, concat, transposed, biases,"
+            "gate: did you mean gates? expected one of gates, unused, kernels, concat, transposed, biases,"
             " forget_offset, peepholes, states, axes, reverse, names, got gate = 'ifco'",
         ),
         (
             'name = "mine"',
-            "name: did you mean names? expected one of gates, kernels, concat, transposed, biases,"
+            "name: did you mean names? expected one of gates, unused, kernels, concat, transposed, biases,"
             " forget_offset, peepholes, states, axes, reverse, names, got name = 'mine'",
         ),
         ("transposed = 0", "transposed: expected true or false, got 0"),
@@ -504,8 +504,8 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         layout("pytroch")
     assert str(error.value) == (
         'unknown layout "pytroch": did you mean pytorch? expected one of canonical, pytorch, pytorch_gru,'
-        " pytorch_rnn, keras, flax, flax_optimized, equinox, haiku, onnx, openvino, mlx, tinygrad, paddle, onednn, or"
-        " the path of a .toml file"
+        " pytorch_rnn, keras, flax, flax_optimized, equinox, haiku, onnx, onnx_gru, onnx_rnn, openvino, mlx, tinygrad,"
+        " paddle, onednn, or the path of a .toml file"
     )
     with pytest.raises(LayoutError, match=r'^unknown layout "zzz": expected one of canonical, '):
         layout("zzz")

@@ -274,7 +274,7 @@ def test_the_hand_written_layer_is_found_for_what_it_covers(options):
     assert {k: own.activations.get(k) for k in options.get("activations", {})} == options.get("activations", {})
 
 
-OTHERS = ("nig", "nfg", "fgr", "layer_norm", "clipped", "zoneout", "dropout", "deep", "gru", "rnn", "lstm_1997")
+OTHERS = ("nig", "nfg", "fgr", "layer_norm", "zoneout", "dropout", "deep", "gru", "rnn", "lstm_1997")
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -8,20 +8,21 @@ import pytest
 import lstm_spec as ls
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.targets.claims import claimed
-from lstm_spec.targets.torch_layers import module
-from lstm_spec.verify import run, search
+from lstm_spec.targets.like import like
 from lstm_spec.verify.cases import seeded_case, with_lengths
 from lstm_spec.verify.subject import Subject
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("few_cases")
 
 KINDS = ("LSTM", "LSTMP", "GRU", "RNN", "RNN relu")
+OPTIONS = {"LSTMP": {"proj_size": True}, "RNN relu": {"nonlinearity": "relu"}}
 
 
-@pytest.fixture(autouse=True)
-def _few_cases(monkeypatch):
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))})
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
+def module(kind, **options):
+    """One of PyTorch's modules, with arguments of its constructor."""
+    given = ", ".join(f"{key}={value!r}" for key, value in {**OPTIONS.get(kind, {}), **options}.items())
+    return like(f"torch.nn.{'LSTM' if kind == 'LSTMP' else kind.split()[0]}({given})")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,7 +32,7 @@ def test_random_combinations_are_verified(kind):
     for _ in range(12):
         layers, *flags = (int(rng.integers(1, 4)), *(bool(rng.integers(2)) for _ in range(3)))
         bidirectional, batch_first, lengths = flags
-        target = module(kind, layers=layers, bidirectional=bidirectional, batch_first=batch_first, lengths=lengths)
+        target = module(kind, num_layers=layers, bidirectional=bidirectional, batch_first=batch_first, lengths=lengths)
         network, T = claimed(target), int(rng.integers(1, 7))
         sizes = {s.name: int(rng.integers(2, 8)) for s in network.sizes} | ({"q": 1} if kind == "LSTMP" else {})
         dtype = str(rng.choice(target.dtypes))
@@ -67,7 +68,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_stands_in_another_place_is_found(fault):
     change, check = FAULTS[fault]
-    right = module("LSTM", layers=2, bidirectional=True)
+    right = module("LSTM", num_layers=2, bidirectional=True)
 
     def forward(params, x, *states):
         y, *final = right.forward(params, x, *states)
@@ -93,6 +94,6 @@ def test_lengths_that_are_not_used_are_found():
 
 
 def test_an_update_gate_the_other_way_round_is_found():
-    right = module("GRU", layers=2)
+    right = module("GRU", num_layers=2)
     wrong = replace(right, layout=replace(right.layout, gates="urh"), backward=None)
     assert ls.verify(wrong, profile="quick", checks=("signature", "step")).verdict == "discrepancy"

@@ -18,7 +18,8 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout
 from lstm_spec.targets.python import target_of
 from lstm_spec.verify import run, search
-from lstm_spec.verify.cases import REGIMES, seeded_case, with_lengths
+from lstm_spec.verify.cases import seeded_case, with_lengths
+from lstm_spec.verify.regimes import REGIMES
 from lstm_spec.verify.run import UsageError
 from lstm_spec.verify.subject import Subject
 from tests.faulty_layers import FAULTS, stack
@@ -177,7 +178,7 @@ WRONG = [
     ({"layers": 0}, "mine.layers is a positive number, got 0"),
     ({"past_length": "keep"}, "mine.past_length is one of zero, repeat, freeze, any, got 'keep'"),
     ({"layers": 2, "spec": layers()}, "claims a network as spec, and layers or bidirectional besides"),
-    ({"spec": layers(initial="zero")}, "a target is given its initial states, but lstm has them zero"),
+    ({"spec": layers(initial="learned")}, "a target is given its initial states, but lstm has learned ones"),
     ({"spec": layers(hidden=(2, 3))}, "h of 2-layer lstm has other sizes in other layers"),
 ]
 

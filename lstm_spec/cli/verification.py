@@ -11,6 +11,8 @@ from lstm_spec.cli.common import check_place, listed, progress_bar, sentences, w
 @click.argument("target")
 @click.option("--spec", help="The cell to hold it against, a name or file.py:cell; by default what it claims, or lstm.")
 @click.option("--layout", help="How it holds parameters and states: a name such as pytorch, or FILE.toml.")
+@click.option("--like", metavar="ORIGINAL", help="The class that it stands in for, such as torch.nn.LSTM.")
+@click.option("--accuracy", metavar="FILE", help="How exact it has to be: a TOML file, in place of the default.")
 @click.option("--dtype", callback=listed, help="Formats to check, such as float64,float32; by default its own.")
 @click.option("--profile", default="standard", show_default=True, help="quick, standard or deep.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
@@ -23,6 +25,8 @@ def verify(
     target: str,
     spec: str | None,
     layout: str | None,
+    like: str | None,
+    accuracy: str | None,
     dtype: tuple[str, ...] | None,
     profile: str,
     seed: int,
@@ -53,6 +57,8 @@ def verify(
             target,
             spec=spec,
             layout=layout,
+            like=like,
+            accuracy=accuracy,
             dtypes=dtype,
             profile=profile,
             seed=seed,

@@ -33,6 +33,7 @@ _FUNCTIONS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "clip": (1.0, 0.0),
     }
 )
+_USUAL = max(max(accuracies) for accuracies in _FUNCTIONS.values())
 _COARSE: Mapping[str, tuple[float, float]] = MappingProxyType({**_FUNCTIONS, "tanh": (1.0, 2.0), "sigmoid": (3.0, 2.0)})
 
 
@@ -48,7 +49,8 @@ class Accuracy:
     it sums products. tiny: its smallest normal number; anything below may be flushed. largest: its largest number; what
     may exceed it has no bound. partials: how many partial results of one sum are rounded to the format. functions: by
     name (k, a): an elementary function is within k units in the last place plus a·u of its exact value. The absolute
-    part is there because σ in use has no relative accuracy far out in its left tail.
+    part is there because σ in use has no relative accuracy far out in its left tail. products: the unit roundoff to
+    which the inputs of a product are rounded before, 0 where they are not.
     """
 
     format: str
@@ -58,6 +60,17 @@ class Accuracy:
     largest: float
     partials: int = 0
     functions: Mapping[str, tuple[float, float]] = field(default_factory=lambda: _FUNCTIONS, hash=False)
+    products: float = 0.0
+
+    @property
+    def resolution(self) -> float:
+        """The unit roundoff of a format that would be about as coarse with functions good to a few units.
+
+        >>> accuracy("float32").resolution == accuracy("float32").unit
+        True
+        """
+        functions = (max(accuracies) * self.unit / _USUAL for accuracies in self.functions.values())
+        return max(self.unit, self.accumulation, self.products, *functions)
 
     def function(self, name: str) -> tuple[float, float]:
         """Return (k, a) of an elementary function; raises AccuracyError for one that the contract does not name."""

@@ -138,9 +138,11 @@ def _all_or_none(shown: Mapping[str, Bounded]) -> dict[str, Bounded]:
 
 
 def _seen(given: Bounded, contract: Accuracy) -> Bounded:
-    """Return rows as an implementation showed them: flushed if subnormal, and unknown if they are no numbers."""
+    """Return rows as a product of an implementation showed them: rounded before, flushed, or unknown if no numbers."""
     finite = np.isfinite(given.value)
-    return Bounded(np.where(finite, given.value, 0), np.where(finite, given.errors + contract.tiny, np.inf))
+    value = np.where(finite, given.value, 0)
+    doubt = given.errors + contract.tiny + 2 * contract.products * np.abs(value)
+    return Bounded(value, np.where(finite, doubt, np.inf))
 
 
 def _rows(b: Bounded) -> Bounded:

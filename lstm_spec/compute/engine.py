@@ -110,6 +110,7 @@ def fast_layer(cell: Program) -> Layer | None:
     if not {"a_c", "c", "h", "o"} <= defined.keys():
         return None
     activations = {key: function for key in DEFAULT_ACTIVATIONS if (function := _activation(defined, key))}
+    limits = {name: float(value) for s, value in cell.constants if (name := s.name.removeprefix("limit_")) != s.name}
     options: dict[str, Any] = {
         "peepholes": "".join(gate for gate in "fio" if f"p_{gate}" in names),
         "coupled": None if {"a_f", "a_i"} <= defined.keys() else "f=1-i" if "a_i" in defined else "i=1-f",
@@ -117,6 +118,7 @@ def fast_layer(cell: Program) -> Layer | None:
         "biases": sum(any(name.startswith(f"{b}_") for name in names) for b in ("b", "bR")),
         "projection": "W_p" in names,
         "activations": activations,
+        "clip": limits,
     }
     try:
         made = lstm(**options)
@@ -124,7 +126,7 @@ def fast_layer(cell: Program) -> Layer | None:
     except (OptionError, ValueError):
         return None
     same = made.definitions == cell.definitions and made.recurrence == cell.recurrence
-    return layer if same and not cell.constants else None
+    return layer if same and made.constants == cell.constants else None
 
 
 def _order(cell: Program) -> str | None:
@@ -144,5 +146,7 @@ def _activation(defined: Mapping[str, Any], key: str) -> str | None:
         return "identity"
     if not isinstance(e, Elementwise) or len(names_in(e)) != 1:
         return None
+    if e.application is not None and e.application[0] == "clip":
+        return "identity"
     known = [name for name in ACTIVATIONS if elementwise(name, 1) == e.function]
     return known[0] if known and known[0] != DEFAULT_ACTIVATIONS[key] else None

@@ -145,6 +145,7 @@ def numpy_layer(
     biases: int = 1,
     projection: bool = False,
     activations: Mapping[str, str] | None = None,
+    clip: Mapping[str, float] | None = None,
 ) -> Layer:
     """Make an LSTM layer.
 
@@ -158,6 +159,8 @@ def numpy_layer(
     activations: names by gate "f", "i", "c", "o", and by "h" for the output squash: sigmoid, tanh,
         hard_sigmoid (clip(a/6+0.5, 0, 1)), hard_sigmoid_onnx (clip(0.2a+0.5, 0, 1)), relu, identity,
         softsign, softplus.
+    clip: limits ±limit by what they hold: "a" for every pre-activation, "c" for the new cell state, "p" for the
+        projection; nothing flows back where the value was cut off.
 
     Returns
     -------
@@ -176,6 +179,7 @@ def numpy_layer(
             biases=biases,
             projection=projection,
             activations=dict(activations or {}),
+            clip=dict(clip or {}),
         )
     )
 

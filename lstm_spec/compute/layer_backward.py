@@ -24,17 +24,19 @@ class Backward:
         δc += E∘δh    δa_o = A_o∘δh    δa_g = A_g∘δc for g = f, i, c̃    δc' = F∘δc    δh' = Σ_g R_gᵀ δa_g
 
     A_g, E and F are the diagonals of ∂a/∂(h,c), ∂c/∂h and ∂c/∂c'; peepholes and coupled gates are in them. With a
-    projection h = W_p h̃, δh̃ = W_pᵀ δh stands in the place of δh.
+    projection h = W_p h̃, δh̃ = W_pᵀ δh stands in the place of δh. The slopes of limits are in them too, but for that of
+    the projection, which multiplies δh.
     """
 
     def __init__(self, forward: Forward) -> None:
         sizes, count = forward.sizes, len(forward.options.gates)
         T, B, n, m, q, dtype = sizes.T, sizes.B, sizes.n, sizes.m, sizes.q, sizes.dtype
         self._forward = forward
-        self._sees_c = bool({"f", "i"} & forward.peepholes.keys())
+        self._through_f = not {"f", "i"} & forward.peepholes.keys() and "c" not in forward.limits
         chunk = max(1, min(T, CHUNK // max(1, m * B)))
         self._a = np.empty((chunk, count, m, B), dtype)
         self._E, self._F, self._spare = (np.empty((chunk, m, B), dtype) for _ in range(3))
+        self._open = {w: np.empty((chunk, *forward.given[w].shape[1:]), dtype) for w in forward.limits}
         # A copy, because np.dot would copy a slice of the weights again at every step.
         self._W_h_transposed = np.empty((q, count * m), dtype)
         self._W_p_transposed = np.empty((m, q), dtype)
@@ -93,6 +95,7 @@ class Backward:
 
         for activation, rows in options.runs(options.gates):
             yield from activation.slope(forward.rows[steps, rows], a[:, rows], one)
+            yield from self._cut("a", steps, [a[:, rows]], rows, sign=activation.sign)
         yield np.multiply, (slope["o"], squashed, slope["o"])
         yield np.multiply, (slope["c"], i, slope["c"])
         gain = {"f": c_prev, "i": c_tilde}
@@ -104,29 +107,44 @@ class Backward:
             gain = {"f": spare}
         for name, factor in gain.items():
             yield np.multiply, (slope[name], factor, slope[name])
+        if not self._through_f:
+            yield np.copyto, (F, f)
+        yield from self._cut("c", steps, [F, *(slope[name] for name in options.gates if name != "o")])
+        yield from self._cut("p", steps, [])
 
         h = options.activation("h")
         yield from h.slope(squashed, E, one)
         if h.sign < 0:
             yield np.negative, (E, E)
         yield np.multiply, (E, o, E)
-        if self._sees_c:
-            yield np.copyto, (F, f)
         for name, peephole in forward.peepholes.items():
             total = E if name == "o" else F
             yield np.multiply, (peephole, slope[name], spare)
             yield np.add, (total, spare, total)
+
+    def _cut(
+        self, what: str, steps: slice, slopes: list[Array], rows: slice = slice(None), *, sign: int = 1
+    ) -> Iterator[Call]:
+        """Put the slope of a limit into others, where there is one."""
+        if what in self._forward.limits:
+            given = self._forward.given[what][steps, rows]
+            out = self._open[what][: len(given), rows]
+            yield _open, (given, *self._forward.limits[what], sign, out)
+            for slope in slopes:
+                yield np.multiply, (slope, out, slope)
 
     def _step(self, steps: slice) -> Iterator[Call]:
         forward, options = self._forward, self._forward.options
         m, B = forward.sizes.m, forward.sizes.B
         dy = self._dy[steps]
         a, E = self._a[: len(dy)], self._E[: len(dy)]
-        F = self._F[: len(dy)] if self._sees_c else forward.gate("f")[steps]
+        F = forward.gate("f")[steps] if self._through_f else self._F[: len(dy)]
         dh, dc, spare = self._dh, self._dc, self._spare[0]
 
         yield np.add, (dh, _last_first(dy), dh)
         out = dh
+        if "p" in self._open:
+            yield np.multiply, (dh, _last_first(self._open["p"][: len(dy)]), dh)
         if options.projection:
             out = self._dh_tilde
             yield np.copyto, (_last_first(self._dh_each[steps]), dh)
@@ -139,6 +157,11 @@ class Backward:
         yield np.multiply, (_last_first(F), dc, dc)
         stacked = a.reshape(len(dy), len(options.gates) * m, B)
         yield np.dot, (self._W_h_transposed, _last_first(stacked), dh)
+
+
+def _open(given: Array, low: Array, high: Array, sign: int, out: Array) -> None:
+    """Write the slope of clip(a, low, high) at a = sign·given, which is 0 at the lower limit and 1 at the upper one."""
+    np.copyto(out, (given > low) & (given <= high) if sign > 0 else (given >= low) & (given < high))
 
 
 def _last_first(buffer: Array) -> list[Array]:

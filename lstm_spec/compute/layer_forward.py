@@ -50,6 +50,14 @@ class Forward:
         self.squashed = np.empty((kept, m, B), dtype)
         self.W_p = np.empty((q, m), dtype)
         self.h_tilde = np.empty((kept if options.projection else 0, m, B), dtype)
+        self.limits = {what: (np.array(-limit, dtype), np.array(limit, dtype)) for what, limit in options.clip.items()}
+        limited = {
+            "a": self.rows[:, : len(options.gates)],
+            "c": self.c[1:] if keep else self.c,
+            "p": self.z[1:, self.packing.h],
+        }
+        # The derivative at a limit is that of one side, which the limited value does not tell.
+        self.given = {w: np.empty_like(v) if keep and w in options.clip else v for w, v in limited.items()}
         self._spare = np.empty((m, B), dtype)
         self._calls = unroll(self._step(), T)
 
@@ -80,7 +88,7 @@ class Forward:
         m, B = self.sizes.m, self.sizes.B
         options, one, spare = self.options, self.one, self._spare
         count = len(options.gates)
-        a = self._each(self.rows[:, :count].reshape(len(self.rows), count * m, B))
+        a, c_new, h_new = self.given["a"], self._each(self.given["c"]), list(self.given["p"])
         f, i, c_tilde, o = (self._each(self.gate(name)) for name in "fico")
         c_prev, c = (list(self.c[:-1]), list(self.c[1:])) if self.keep else (self.c[0], self.c[0])
         squashed = self._each(self.squashed)
@@ -88,10 +96,12 @@ class Forward:
         divided = options.divisible
         times = np.divide if divided else np.multiply
 
-        yield np.dot, (self.weights, list(self.z[:-1]), a)
-        yield from self._peep("f", c_prev, f)
-        yield from self._peep("i", c_prev, i)
-        for activation, rows in options.runs(options.gates[1:] if late else options.gates):
+        yield np.dot, (self.weights, list(self.z[:-1]), self._each(a.reshape(len(a), count * m, B)))
+        yield from self._peep("f", c_prev)
+        yield from self._peep("i", c_prev)
+        early = slice(1 if late else 0, count)
+        yield from self._limit("a", self._each(a[:, early]), self._each(self.rows[:, early]))
+        for activation, rows in options.runs(options.gates[early]):
             s = self._each(self.rows[:, rows])
             yield from (activation.divisor if divided and activation.divisor else activation.value)(s, s, one)
         if options.coupled == "f=1-i":
@@ -100,13 +110,15 @@ class Forward:
             yield np.subtract, (one, f, i)
         if options.coupled:
             yield np.multiply, (c_tilde, i, spare)
-            yield np.multiply, (c_prev, f, c)
-            yield np.add, (c, spare, c)
+            yield np.multiply, (c_prev, f, c_new)
+            yield np.add, (c_new, spare, c_new)
         else:
             yield times, (self._each(self._blended), self._each(self.rows[:, 1:3]), self._products)
-            yield np.add, (*self._products, c)
-        yield from self._peep("o", c, o)
+            yield np.add, (*self._products, c_new)
+        yield from self._limit("c", c_new, c)
+        yield from self._peep("o", c)
         if late:
+            yield from self._limit("a", self._each(a[:, 0]), o)
             activation = options.activation("o")
             yield from (activation.divisor if divided and activation.divisor else activation.value)(o, o, one)
         yield from _squash(options.activation("h"), c, squashed, one)
@@ -114,17 +126,24 @@ class Forward:
         if options.projection:
             h_tilde = self._each(self.h_tilde)
             yield times, (squashed, o, h_tilde)
-            yield np.dot, (self.W_p, h_tilde, h)
+            yield np.dot, (self.W_p, h_tilde, h_new)
+            yield from self._limit("p", h_new, h)
         else:
             yield times, (squashed, o, h)
 
     def _each(self, buffer: Array) -> Operand:
         return list(buffer) if self.keep else buffer[0]
 
-    def _peep(self, gate: str, c: Operand, a: Operand) -> Iterator[Call]:
+    def _peep(self, gate: str, c: Operand) -> Iterator[Call]:
         if gate in self.peepholes:
+            a = self._each(self.given["a"][:, self.options.gates.index(gate)])
             yield np.multiply, (self.peepholes[gate], c, self._spare)
             yield np.add, (a, self._spare, a)
+
+    def _limit(self, what: str, given: Operand, out: Operand) -> Iterator[Call]:
+        if what in self.limits:
+            # The method costs a third of what the function does at small sizes.
+            yield np.ndarray.clip, (given, *self.limits[what], out)
 
 
 def unroll(step: Iterable[Call], T: int) -> list[Call]:

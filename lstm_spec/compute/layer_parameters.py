@@ -37,6 +37,7 @@ class Options:
     biases: int = 1
     projection: bool = False
     activations: Mapping[str, str] = field(default_factory=dict)
+    clip: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         coupled_gate = _one_of("coupled", self.coupled, COUPLED_GATE)
@@ -51,6 +52,15 @@ class Options:
             _one_of(f"activations[{key!r}]", name, ACTIVATIONS)
         if coupled_gate and coupled_gate in self.activations:
             raise ValueError(f"activations must leave out {coupled_gate!r}, which coupled={self.coupled!r} computes")
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        for what, limit in self.clip.items():
+            _one_of("a key of clip", what, dict.fromkeys("acp"))
+            if not limit > 0:
+                raise ValueError(f"clip[{what!r}] must be a positive limit, got {limit!r}")
+        if "p" in self.clip and not self.projection:
+            raise ValueError('clip must leave out "p", the projection, where projection is False')
 
     @cached_property
     def gates(self) -> tuple[str, ...]:

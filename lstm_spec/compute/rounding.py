@@ -116,7 +116,9 @@ def affine(
         count += 1
     value, size, error = added(values), added(sizes), total(errors)
     reach = size if error is None else size + error
-    own = (count * (unit or contract.accumulation) + (contract.partials + scalings) * contract.unit) * reach
+    # Both factors of a product may be rounded.
+    inputs = contract.products * (2 + contract.products)
+    own = (count * (unit or contract.accumulation) + (contract.partials + scalings) * contract.unit + inputs) * reach
     own = own + (count + scalings) * REFERENCE_UNIT * size + 4 * (count + scalings) * contract.tiny
     beyond = np.maximum(reach, added(unscaled)) > contract.largest
     if beyond.any():

@@ -34,7 +34,7 @@ def backward_scene(program: Program, notation: Choice, sizes: Mapping[Any, int])
     back = program if program.derivation == "backward" else backward(program)
     assert back.origin is not None
     arriving = frozenset(s.name for pair in back.carried for s in pair)
-    setter = typesetter(back.shared, back.symbols, notation, arriving)
+    setter = typesetter(back.shared, back.symbols, notation, arriving, sizes)
     gradients = Gradients(back, setter, sizes)
     graph = read(back.origin, setter, dict(sizes))
     return best_scene(graph, lambda slack, layers: _attempt(gradients, graph, slack + 1, layers), back.name)

@@ -19,9 +19,6 @@ from lstm_spec.draw.svg import number
 from lstm_spec.draw.text import Text, plain
 from lstm_spec.draw.theme import FILL, FLOW, STROKE, Theme, palette
 
-ROW = 1.4
-"""Height of a row relative to its font size: Graphviz lowers subscripts further than SVG does."""
-
 _SHAPES = {
     "product": "ellipse",
     "sum": "ellipse",
@@ -200,9 +197,7 @@ def _lines(lines: tuple[Line, ...], colours: Mapping[str, str]) -> str:
     """Return a label of several lines; "" is an empty label, not the node's name."""
     if not any(line.text for line in lines):
         return ""
-    rows = "".join(
-        f'<TR><TD HEIGHT="{round(ROW * line.size)}">{_runs(line.text, line.size, colours)}</TD></TR>' for line in lines
-    )
+    rows = "".join(f'<TR><TD HEIGHT="{line.row}">{_runs(line.text, line.size, colours)}</TD></TR>' for line in lines)
     if len(lines) == 1:
         return f"<{_runs(lines[0].text, lines[0].size, colours)}>"
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'

@@ -101,6 +101,15 @@ class Graph:
         """Tell whether a value is read or leaves; an SRU, say, has a previous h that nobody looks at."""
         return value in self.uses or value in self.leaving
 
+    @cached_property
+    def seen_whole(self) -> frozenset[str]:
+        """The values of which every unit sees all entries: what a matrix mixes, and what that is made of."""
+        found: set[str] = set()
+        for op in reversed(self.ops):
+            found |= {op.operands[k] for k in op.mixes}
+            found |= set(op.operands) if op.id in found else set()
+        return frozenset(found)
+
     def readers(self, value: str) -> tuple[Op, ...]:
         """Return the operations that read a value."""
         return self.uses.get(value, ())

@@ -1,14 +1,14 @@
 """Places for labels: each along its own wire where it touches no box, no wire and no other label."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 
 from lstm_spec.draw.scene import Joint, Label, Node, Panel, Point, Wire
 from lstm_spec.draw.text import Text
 
-SIZE, FURTHER = 9.0, 5.0
-"""Font size in points, and how much further from its wire a label stands that finds no room right beside it."""
+SIZE, FURTHER, FURTHEST = 9.0, 5.0, 12.0
+"""Font size in points; how much further from its wire a label stands that finds no room right beside it, or nearly."""
 
 _SHARES = (0.5, 0.35, 0.65, 0.22, 0.78, 0.1, 0.9, 0.42, 0.58, 0.28, 0.72, 0.16, 0.84)
 
@@ -87,14 +87,18 @@ def place_labels(
     obstacles += [around(n.center, n.width, n.height).grown(1) for n in nodes]
     obstacles += [side for panel in panels for side in edges(panel)]
     obstacles += fixed
-    free: dict[str, list[list[tuple[Label, Rect]]]] = {}
-    for value, wordings in texts:
-        own = [wire for wire in wires if wire.value == value]
-        places = (_candidates(value, text, own) for text in wordings)
-        free[value] = [[(c, r) for c, r in some if not any(r.touches(o) for o in obstacles)] for some in places]
+    own = {value: [wire for wire in wires if wire.value == value] for value, _ in texts}
+
+    def free(value: str, text: Text, away: Sequence[float]) -> Iterator[tuple[Label, Rect]]:
+        places = _candidates(value, text, own[value], away)
+        return ((label, room) for label, room in places if not any(room.touches(o) for o in obstacles))
+
+    near = {value: [list(free(value, text, (0.0, FURTHER))) for text in wordings] for value, wordings in texts}
+    wordings_of = dict(texts)
     placed: list[tuple[Label, Rect]] = []
-    for value in sorted(free, key=lambda v: [len(some) for some in free[v]]):
-        candidates = chain.from_iterable(free[value])
+    for value in sorted(near, key=lambda v: [len(some) for some in near[v]]):
+        far = (place for text in wordings_of[value] for place in free(value, text, (FURTHEST,)))
+        candidates = chain(*near[value], far)
         fitting = ((c, r) for c, r in candidates if not any(r.grown(1.5).touches(other) for _, other in placed))
         chosen = next(fitting, None)
         if chosen is not None:
@@ -103,8 +107,11 @@ def place_labels(
     return [label for label, _ in placed], [value for value, _ in texts if value not in found]
 
 
-def _candidates(value: str, text: Text, wires: Sequence[Wire]) -> list[tuple[Label, Rect]]:
-    """Return places for a label, the best first: near the source, above or to the right, in the middle."""
+def _candidates(value: str, text: Text, wires: Sequence[Wire], away: Sequence[float]) -> Iterator[tuple[Label, Rect]]:
+    """Return places for a label, the best first: near the source, above or to the right, in the middle.
+
+    away: how much further from the wire than right beside it.
+    """
     ranked: list[tuple[float, Label, Rect]] = []
     blank = Label(value, text, (0, 0), SIZE)
     wide, high = blank.width, blank.height
@@ -114,9 +121,9 @@ def _candidates(value: str, text: Text, wires: Sequence[Wire]) -> list[tuple[Lab
         reach = wide if flat else high
         for position, share in enumerate(_SHARES):
             x, y = a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
-            for side, further in ((1, 0.0), (-1, 0.0), (1, FURTHER), (-1, FURTHER)):
+            for side, further in product((1, -1), away):
                 off = side * ((high / 2 + 1.6 + further) if flat else (wide / 2 + 4 + further))
                 center = (x, y + off) if flat else (x + off, y)
                 penalty = number + 0.6 * position + (0.8 if side < 0 else 0) + (6 if reach > length else 0) + further
                 ranked.append((penalty, Label(value, text, center, SIZE), around(center, wide, high)))
-    return [(label, rect) for _, label, rect in sorted(ranked, key=lambda r: r[0])]
+    return ((label, rect) for _, label, rect in sorted(ranked, key=lambda r: r[0]))

@@ -147,9 +147,8 @@ def draw(
                 f"{program.name} has nothing named {name} to highlight; it has {', '.join(program.symbols)}"
             )
     values = program.check_sizes({name: value for name, value in sizes.items() if value is not None})
-    scene = VIEWS[view](
-        program, typesetter(program.shared, program.symbols, notation), values, Options(steps, layers, notation)
-    )
+    setter = typesetter(program.shared, program.symbols, notation, sizes=values)
+    scene = VIEWS[view](program, setter, values, Options(steps, layers, notation))
     return Picture(replace(scene, highlight=frozenset(marked)), theme)
 
 

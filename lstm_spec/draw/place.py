@@ -55,7 +55,7 @@ def box_of(op: Op, band: Band | None, *, on_rail: bool = False) -> Box:
     if op.kind == "layer":
         glyph = [Line(bold(op.glyph), GLYPH)] if op.glyph else []
         lines = (*glyph, *(Line(row, ROW) for row in op.rows))
-        height = sum(line.size * LEADING for line in lines) + 10
+        height = max(sum(line.size * LEADING for line in lines) + 10, sum(line.row for line in lines) + 2)
         fan = len(op.operands)
         wide = max(3, ceil((max(line.width for line in lines) + 12) / (2 * STEP)), fan // 2 + 1)
         high = max(2 if glyph else 1, ceil(height / (2 * STEP)))

@@ -13,7 +13,7 @@ from lstm_spec.draw.tolls import BEND, CROSSING, EVERY, FORBIDDEN, HEADING, Toll
 JOINT = 2
 """What is paid, in lattice steps, for a fork."""
 
-PASSES, RESTARTS = 3, 5
+PASSES, RESTARTS = 3, 3
 """How often all nets are improved; how often one that found no way is laid before all others."""
 
 BITS, MASK = 32, (1 << 32) - 1
@@ -126,7 +126,7 @@ class Router:
                 least = reached + far_x[x] + far_y[y] + LEAST[k][sign_x[x] + sign_y[y]]
                 if least >= below or (start and w in runs and entered not in ends):
                     continue
-                if reached < cheapest[w] and w not in runs:
+                if reached < cheapest[w]:
                     cheapest[w] = reached
                 best[entered], came[entered] = reached, state
                 heappush(heap, (((least << BITS) - reached) << BITS) + len(queued))

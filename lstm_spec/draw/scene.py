@@ -28,6 +28,10 @@ Flow = Literal["state", "value", "state_gradient", "gradient", "weight"]
 """What runs along a wire: a state on its rail, any other value, and their gradients; or a single weight."""
 
 
+ROW = 1.4
+"""Height of a row relative to its font size in Graphviz, which lowers subscripts further than SVG does."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of text inside a node: the text and its size in points."""
@@ -39,6 +43,11 @@ class Line:
     def width(self) -> float:
         """Its width in points."""
         return width(self.text, self.size)
+
+    @property
+    def row(self) -> int:
+        """Its height in points as a row in Graphviz."""
+        return round(ROW * self.size)
 
 
 @dataclass(frozen=True)

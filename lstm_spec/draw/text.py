@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sympy import MatrixSymbol
@@ -118,10 +119,14 @@ def typesetter(
     names: Mapping[str, Any],
     choice: Choice = "design",
     arriving: frozenset[str] = frozenset(),
+    sizes: Mapping[Any, int] = MappingProxyType({}),
 ) -> Typesetter:
-    """Return the typesetter of a Program. shared: names without an index of time; arriving: adjoints from step t+1."""
+    """Return the typesetter of a Program.
+
+    shared: names without an index of time; arriving: adjoints from step t+1; sizes: numbers for sizes.
+    """
     own = Notation("own", symbols=choice) if isinstance(choice, Mapping) else notation(choice)
-    return Typesetter(Setting(own.in_type(), shared, frozenset(names), arriving))
+    return Typesetter(Setting(own.in_type(), shared, frozenset(names), arriving, sizes=tuple(sizes.items())))
 
 
 def runs(tree: ts.Tree) -> Text:

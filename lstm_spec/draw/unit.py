@@ -26,6 +26,9 @@ LEGEND = ("neuron", "product", "joint", "state", "weight")
 ENTRY, PITCH, DEPTH = 24.0, 34.0, 84.0
 """Side of an entry's box, distance between their centres, and how far they are below the unit, in points."""
 
+UNIT = "k"
+"""The index of the unit, counted from 0 as everywhere."""
+
 MOST = 4
 """How many entries a vector has at most of which none is left out."""
 
@@ -43,7 +46,7 @@ class Group:
 
 
 def unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
-    """Return the picture of unit j of a layer."""
+    """Return the picture of unit k of a layer."""
     whole = read(program, setter, dict(sizes))
     groups = _groups(program, whole, setter)
     own = _own(whole, {g.value for g in groups})
@@ -135,7 +138,7 @@ def _attempt(
     sizes: Mapping[Any, int],
     slack: int,
 ) -> Attempt | None:
-    single = replace(setter, unit="j")
+    single = replace(setter, unit=UNIT)
     names = {name: single.symbol(name) for name in program.symbols}
     names |= {op.id: _anonymous(whole, op.id, single) for op in own.ops if op.id not in names}
     names |= {f"{op.id}-{side}": names[op.id] for op in own.ops for side in ("top", "out")}
@@ -169,7 +172,7 @@ def _attempt(
     row = min([y0, *(n.center[1] - n.height / 2 for n in nodes if n.kind == "terminal")]) - DEPTH
     middle = (x0 + x1) / 2
     entries, fans, notes = _fans(groups, neurons, whole, sizes, program, middle, row)
-    said = _notes(program, own, sizes, x0, row - ENTRY - 24)
+    said = _notes(program, whole, sizes, x0, row - ENTRY - 24)
     floor = min(label.center[1] for label in said) - 22
     scene = Scene(
         name=program.name,
@@ -202,7 +205,7 @@ def _title(program: Program, own: Graph, sizes: Mapping[Any, int]) -> Text:
     units = size_text(_hidden(program, sizes))
     many = f"{_word(count)} neuron{'s' if count != 1 else ''}"
     kept = f" and {_word(memories)} scalar memor{'ies' if memories != 1 else 'y'}" if memories else ""
-    return plain(f"unit j of {units}: {many}{kept}")
+    return plain(f"unit {UNIT} of {units}: {many}{kept}")
 
 
 def _word(count: int) -> str:
@@ -254,18 +257,18 @@ def _fans(
 
 def _shown(group: Group) -> list[str]:
     """Return the indices of the entries that are drawn: all of few, or the first, some other unit and the last."""
-    size, some = group.size, ["1", "2", *(["j"] if group.is_units else [])]
+    size, some = group.size, ["0", "1", *([UNIT] if group.is_units else [])]
     if size not in range(1, MOST + 1):
-        return [*some, "…", size_text(size)]
-    every = [str(k) for k in range(1, int(size) + 1)]
+        return [*some, "…", size_text(size - 1)]
+    every = [str(k) for k in range(int(size))]
     if group.is_units:
-        every[min(2, int(size) - 1)] = "j"
+        every[min(2, int(size) - 1)] = UNIT
     return every
 
 
 def _entry(group: Group, index: str, whole: Graph) -> Text:
     if index == "…" or group.value not in whole.shapes:
-        return (Run(index, italic=index == "j"),)
+        return (Run(index, italic=index == UNIT),)
     letter = next((r for r in group.text if r.italic and not r.low), Run(group.value))
     return (letter, *runs(ts.Script(ts.Row(()), ts.Letter(index))))
 
@@ -273,7 +276,7 @@ def _entry(group: Group, index: str, whole: Graph) -> Text:
 def _fan(entry: Node, neuron: Node, group: Group, index: str) -> Wire:
     start: Point = (entry.center[0], entry.center[1] + entry.height / 2)
     end: Point = (neuron.center[0], neuron.center[1] - neuron.height / 2)
-    flow: Flow = "value" if index == "j" else "weight"
+    flow: Flow = "value" if index == UNIT else "weight"
     return Wire(entry.id, neuron.id, f"{group.value}-{index}", (start, end), flow=flow, arrow=False)
 
 
@@ -281,7 +284,7 @@ def _sees(whole: Graph, neuron: str, value: str) -> bool:
     return value in _mixed(whole, whole.by_id[neuron])
 
 
-def _notes(program: Program, own: Graph, sizes: Mapping[Any, int], left: float, y: float) -> list[Label]:
+def _notes(program: Program, whole: Graph, sizes: Mapping[Any, int], left: float, y: float) -> list[Label]:
     total = program.parameter_count()
     hidden = program.symbols[program.states[-1]].shape[0]
     each = cancel(total / hidden) if hidden.is_Symbol else None
@@ -293,8 +296,13 @@ def _notes(program: Program, own: Graph, sizes: Mapping[Any, int], left: float, 
         number = number_text(int(value)) if value.is_number else size_text(value)
         units = counted(hidden.subs(dict(sizes)), "unit")
         lines = [f"{number} parameters per unit, in {units}: {count} parameters"]
-    state = program.states[0]
-    lines.append(f"every unit needs all of {state} of the step before, so a unit alone cannot be unrolled; a layer can")
+    if any(before in whole.seen_whole for before, _ in whole.states):
+        state = program.states[0]
+        lines.append(
+            f"every unit needs all of {state} of the step before, so a unit alone cannot be unrolled; a layer can"
+        )
+    else:
+        lines.append("every unit needs only its own state of the step before")
     return [
         note(plain(line, dim=True), left, y - 15 * k, 9.0, "parameters" if k == 0 else "")
         for k, line in enumerate(lines)

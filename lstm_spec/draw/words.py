@@ -7,17 +7,23 @@ from typing import Any
 from lstm_spec.spec.names import size_text
 from lstm_spec.spec.program import Program
 
-_ACRONYM = re.compile(r"[a-z]*(lstm|gru|rnn|sru|mgu|cifg|fgr|mut|n[ifo]g|n[io]af|np|ln)p?\d*", re.IGNORECASE)
+_ACRONYM = re.compile(
+    r"([a-z]*?)((?:lstmp?|gru|rnn|sru|mgu)\d*)|()(cifg|fgr|mut\d*|n[ifo]g|n[io]af|np|ln)", re.IGNORECASE
+)
 
 
 def display_name(name: str) -> str:
-    """Return a cell's name for a title: acronyms in capitals.
+    """Return a cell's name for a title: acronyms in capitals, what stands before them in a word as it is.
 
-    >>> display_name("lstm"), display_name("peephole"), display_name("ln_lstm")
-    ('LSTM', 'peephole', 'LN LSTM')
+    >>> display_name("lstm"), display_name("peephole"), display_name("ln_lstm"), display_name("slstm")
+    ('LSTM', 'peephole', 'LN LSTM', 'sLSTM')
     """
-    words = re.split(r"[_\s]+", name)
-    return " ".join(w.upper() if _ACRONYM.fullmatch(w) else w for w in words)
+    return " ".join(map(_display_word, re.split(r"[_\s]+", name)))
+
+
+def _display_word(word: str) -> str:
+    found = _ACRONYM.fullmatch(word)
+    return f"{found[1] or ''}{(found[2] or found[4]).upper()}" if found else word
 
 
 def count_text(program: Program, sizes: Mapping[Any, int]) -> str:

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lstm_spec.compute.contracts import differences
 from lstm_spec.verify.cases import Array, Case
+from lstm_spec.verify.kinds import ACCURACY
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult, Report
@@ -26,9 +28,12 @@ def terminal() -> Console:
 def print_report(report: Report, console: Console) -> None:
     """Print a report; plain text where the console is no terminal."""
     style = _STYLES.get(report.verdict, "")
-    console.print(Text.assemble((report.verdict.upper(), style), f"  {headline(report)}"), soft_wrap=True)
+    kind = f" ({report.kind.upper()})" if report.kind else ""
+    console.print(Text.assemble((report.verdict.upper(), style), f"{kind}  {headline(report)}"), soft_wrap=True)
     if report.interrupted:
         console.print("Interrupted: what follows is what was known by then.")
+    for line in accuracy_lines(report):
+        _print_line(console, line)
     for line in diagnosis_lines(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(_table(report.checks))
@@ -50,6 +55,15 @@ def print_report(report: Report, console: Console) -> None:
 def _print_line(console: Console, line: str) -> None:
     # As a Text, or what looks like markup in other people's words would be taken for it.
     console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def accuracy_lines(report: Report) -> list[str]:
+    """Say what a declared accuracy contract asks otherwise than the default one."""
+    declared = {name: differences(contract) for name, contract in report.accuracy.contracts.items()}
+    words = "; ".join(f"{name}: {', '.join(said)}" for name, said in declared.items() if said)
+    return (
+        [f"under {report.accuracy.origin}: {words or 'as by default'}"] if report.accuracy.origin != "default" else []
+    )
 
 
 def diagnosis_lines(report: Report) -> list[str]:
@@ -75,8 +89,15 @@ def headline(report: Report) -> str:
         return f"{report.target} computes {report.spec}: {scope}"
     holds = f"; what holds: {', '.join(claimed)}" if claimed else ""
     if report.verdict == DISCREPANCY:
-        return f"{report.target} does not compute {report.spec}: {scope}{holds}"
+        return f"{report.target} {_how_wrong(report)}: {scope}{holds}"
     return f"{report.target} against {report.spec}: {scope}{holds}"
+
+
+def _how_wrong(report: Report) -> str:
+    if report.kind != ACCURACY:
+        return f"does not compute {report.spec}"
+    within = dict.fromkeys(check.within for check in report.checks if check.within)
+    return f"computes {report.spec} too coarsely, as with {' and '.join(within)}"
 
 
 def _table(checks: Sequence[CheckResult]) -> Table:

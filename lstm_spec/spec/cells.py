@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from sympy import Lambda, MatrixExpr, MatrixSymbol, Symbol
+from sympy import MatrixExpr, MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
-from lstm_spec.spec.functions import SLOTS
-from lstm_spec.spec.functions import clip as clipped
-from lstm_spec.spec.gates import Maps, activated, normalised
+from lstm_spec.spec.gates import Maps, activated, limited, normalised
 from lstm_spec.spec.operators import (
     add,
     apply,
@@ -67,7 +65,8 @@ def lstm(
 
     activations: by gate letter f, i, c, o, "h" for the squashing of the output, "deep" for that between the layers of a
     deep gate; each a name, a SymPy Function or a Lambda. clip: limits by what is clipped to ±limit: "a" every
-    pre-activation, "c" the new cell state before anything reads it, "p" the projection. deep: by gate letter, the
+    pre-activation, "h" what the squashing of the output reads, "c" the new cell state before anything reads it, "p" the
+    projection. deep: by gate letter, the
     widths of the hidden layers of a feed-forward network in place of the gate's affine map; () is the affine map.
     zoneout: by state "c" or "h", the share of the previous state that is kept: the expectation, used at test time, of
     keeping each unit at random (Krueger et al. 2017). masks: "x", "h" or both for k_x∘x and k_h∘h' with masks that hold
@@ -201,10 +200,7 @@ class _Lstm:
         else:
             equations, terms = self.affine(gate)
             yield from equations
-            a, apply_gate = activated(value, gate, options.squash(gate), terms)
-            if "a" in options.clip:
-                apply_gate = Equation(value, apply(options.squash(gate), self.limited(a.symbol, "a")))
-            yield from (a, apply_gate)
+            yield from activated(value, gate, options.squash(gate), terms, self.limit("a"))
 
     def affine(self, gate: str) -> tuple[list[Equation], list[MatrixExpr]]:
         """Return what a gate's pre-activation is the sum of, and the equations before it."""
@@ -232,9 +228,8 @@ class _Lstm:
             for source in "fio":
                 yield matmul(matrix(f"R_{source}{gate}", self.m, self.m), self.previous(source))
 
-    def limited(self, value: MatrixSymbol, what: str) -> MatrixExpr:
-        limit = self.scalar(f"limit_{what}")
-        return apply(Lambda(SLOTS[:1], clipped(SLOTS[0], -limit, limit)), value)
+    def limit(self, what: str) -> Symbol | None:
+        return self.scalar(f"limit_{what}") if what in self.options.clip else None
 
     def state(self, state: MatrixSymbol, new: MatrixExpr, previous: MatrixSymbol, *, limit: str) -> Iterator[Equation]:
         """Yield the equations of a new state, clipped and blended with the previous one where options say so."""
@@ -244,7 +239,7 @@ class _Lstm:
             yield Equation(vector(f"{name}_new", state.shape[0]), new)
             new = vector(f"{name}_new", state.shape[0])
         if limit in options.clip:
-            new = self.limited(new, limit)
+            new = limited(new, self.limit(limit))
         if name in options.zoneout:
             if limit in options.clip:
                 yield Equation(vector(f"{name}_limited", state.shape[0]), new)
@@ -268,6 +263,8 @@ class _Lstm:
             seen = vector("a_h", self.m)
             yield Equation(seen, add(gained, vector("b_h", self.m)) if self.options.biases else gained)
         h_prev, h = self.states[0]
+        if "h" in self.options.clip:
+            seen = limited(seen, self.limit("h"))
         out = hadamard(self.value("o"), apply(self.options.squash("h"), seen))
         if self.options.projection:
             yield Equation(vector("h_tilde", self.m), out)

@@ -16,6 +16,7 @@ from sympy import (
     OneMatrix,
     Transpose,
     ZeroMatrix,
+    sympify,
 )
 from sympy.matrices.expressions.slice import MatrixSlice
 
@@ -48,7 +49,8 @@ class Setting:
 
     notation: how symbols are written; shared: the names that have no time, such as parameters; names: all names there
     are; arriving: the adjoints that come from the step after, which are no value of that step; now: this step; ends:
-    the names that say their step, such as dh_T, the gradient from outside on the final state, and dh_0.
+    the names that say their step, such as dh_T, the gradient from outside on the final state, and dh_0; sizes: the
+    numbers of the sizes that have one, which slices and means are written with.
     """
 
     notation: Notation = NOTATIONS["design"]
@@ -57,6 +59,11 @@ class Setting:
     arriving: frozenset[str] = frozenset()
     now: str = "t"
     ends: frozenset[str] = frozenset()
+    sizes: tuple[tuple[Any, int], ...] = ()
+
+    def number(self, scalar: Any) -> Any:
+        """Return a scalar or a size with the numbers that are known."""
+        return sympify(scalar).subs(self.sizes) if self.sizes else scalar
 
     def symbol(self, name: str, *, index: tuple[Tree, ...] = (), marks: tuple[Tree, ...] = ()) -> Tree:
         """Return a symbol with its time, then its indices, then what is to stand above it; J_h_c_prev as ∂h/∂c'."""
@@ -159,7 +166,7 @@ def _scaled(scalars: list[Any], factors: list[Tree], to: Setting) -> Piece:
     if not scalars and len(factors) == 1:
         return Piece(factors[0])
     sign = ts.Sign(to.notation.matmul) if to.notation.matmul else ts.Times()
-    numbers = [Scalars().write(s).at_least(ATOM) for s in scalars]
+    numbers = [Scalars().write(to.number(s)).at_least(ATOM) for s in scalars]
     return Piece(ts.joined([*numbers, ts.joined(factors, sign)], ts.Times()), PRODUCT)
 
 
@@ -222,8 +229,9 @@ def _concat(e: BlockMatrix, to: Setting) -> Piece:
 
 def _slice(e: MatrixSlice, to: Setting) -> Piece:
     start, stop, _ = e.rowslice
-    ends = [] if start == 0 else [size_tree(start)]
-    return Piece(row(to.write(e.parent).at_least(ATOM), ts.Fenced(row(*ends, ts.Sign(":"), size_tree(stop)), "[", "]")))
+    ends = [] if start == 0 else [size_tree(to.number(start))]
+    last = size_tree(to.number(stop))
+    return Piece(row(to.write(e.parent).at_least(ATOM), ts.Fenced(row(*ends, ts.Sign(":"), last), "[", "]")))
 
 
 _RULES: Mapping[type, Callable[[Any, Setting], Piece]] = MappingProxyType(

@@ -202,7 +202,7 @@ class hard_sigmoid(Defined):
 
 
 class clip(Defined):
-    """min(max(x, low), high), with the derivative 0 at and beyond the upper limit."""
+    """min(max(x, low), high), with the derivative 0 at the lower limit and 1 at the upper one."""
 
     nargs = 3
 

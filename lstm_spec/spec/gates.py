@@ -6,7 +6,7 @@ from typing import Any
 
 from sympy import Lambda, MatrixExpr, MatrixSymbol, sqrt
 
-from lstm_spec.spec.functions import SLOTS
+from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.operators import (
     add,
     apply,
@@ -103,10 +103,17 @@ class Layer:
         return [product, vector(f"b_{gate}", rows)] if self.bias else [product]
 
 
-def activated(value: MatrixSymbol, letter: str, squash: Any, terms: list[MatrixExpr]) -> list[Equation]:
-    """Return the equations a_g = Σ terms and g = squash(a_g)."""
+def activated(
+    value: MatrixSymbol, letter: str, squash: Any, terms: list[MatrixExpr], limit: Any = None
+) -> list[Equation]:
+    """Return the equations a_g = Σ terms and g = squash(a_g), a_g clipped to ±limit where there is one."""
     a = vector(f"a_{letter}", value.shape[0])
-    return [Equation(a, add(*terms)), Equation(value, apply(squash, a))]
+    return [Equation(a, add(*terms)), Equation(value, apply(squash, a if limit is None else limited(a, limit)))]
+
+
+def limited(value: Any, limit: Any) -> MatrixExpr:
+    """Return a value clipped to ±limit."""
+    return apply(Lambda(SLOTS[:1], clip(SLOTS[0], -limit, limit)), value)
 
 
 def blend(weight: Any, first: Any, second: Any) -> MatrixExpr:

@@ -47,7 +47,7 @@ class Layer:
     said. direction: "forward"; "reverse" from the last step to the first, the output of step t still at step t;
     "go_backwards", the same with the output in the order in which it is computed; "both". merge: what becomes of both
     directions: "concatenate", "sum", "multiply" or "average". residual: whether the layer's input is added to its
-    output. reverse_sizes: those of the reverse direction where they differ.
+    output. reverse_sizes, reverse_cell: those of the reverse direction where they differ.
     """
 
     cell: Program
@@ -56,13 +56,24 @@ class Layer:
     merge: Literal["concatenate", "sum", "multiply", "average"] = "concatenate"
     residual: bool = False
     reverse_sizes: Mapping[str, Any] | None = field(default=None, hash=False)
+    reverse_cell: Program | None = None
 
     def __post_init__(self) -> None:
-        cell_of(self.cell, "a layer")
         one_of("direction", self.direction, DIRECTIONS)
         one_of("merge", self.merge, tuple(MERGES))
-        if len(self.cell.inputs) != 1:
-            raise OptionError(f"a layer reads one sequence, but {self.cell.name} has {len(self.cell.inputs)} inputs")
+        for cell in self.cells:
+            if len(cell_of(cell, "a layer").inputs) != 1:
+                raise OptionError(f"a layer reads one sequence, but {cell.name} has {len(cell.inputs)} inputs")
+            if cell.states != self.cell.states:
+                held = f"{', '.join(self.cell.states)} and {', '.join(cell.states)}"
+                raise OptionError(f"both directions of a layer have the same states, got {held}")
+
+    @property
+    def cells(self) -> tuple[Program, ...]:
+        """The cell of every direction, that of the forward direction first."""
+        if self.direction != "both":
+            return (self.cell,)
+        return self.cell, self.cell if self.reverse_cell is None else self.reverse_cell
 
     def output(self, parts: Sequence[Any], x: Any) -> MatrixExpr:
         """Return what the layer gives at a step, from what its directions give there and the layer's input."""
@@ -297,9 +308,10 @@ def _directions(layer: Layer, width: Expr, key: str) -> tuple[Pass, ...]:
     dot = "." if key else ""
     if layer.direction != "both":
         return (_pass(layer.cell, forward, width, key + dot, layer.direction != "forward"),)
+    first, second = layer.cells
     return (
-        _pass(layer.cell, forward, width, f"{key}{dot}", False),
-        _pass(layer.cell, backward, width, f"{key}r{dot}", True),
+        _pass(first, forward, width, f"{key}{dot}", False),
+        _pass(second, backward, width, f"{key}r{dot}", True),
     )
 
 

@@ -53,7 +53,7 @@ class LstmOptions:
         _letters("fixed", self.fixed, "fio", "gates")
         _letters("masks", self.masks, "xh", "what is masked")
         _keys("activations", self.activations, tuple(DEFAULTS))
-        _keys("clip", self.clip, ("a", "c", "p"))
+        _keys("clip", self.clip, ("a", "h", "c", "p"))
         _keys("deep", self.deep, GATES)
         _keys("zoneout", self.zoneout, ("c", "h"))
         self._check_values()
@@ -66,8 +66,7 @@ class LstmOptions:
             except ValueError as error:
                 raise OptionError(f"activations[{key!r}]: {error}") from None
         for what, limit in self.clip.items():
-            if not _is_number(limit) or not limit > 0:
-                raise OptionError(f"clip[{what!r}] is a positive limit, got {limit!r}")
+            positive(f"clip[{what!r}]", limit)
         for what, share in self.zoneout.items():
             if not _is_number(share) or not 0 <= share <= 1:
                 raise OptionError(f"zoneout[{what!r}] is a share between 0 and 1, got {share!r}")
@@ -134,6 +133,12 @@ def one_of(option: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Raise OptionError unless the value is one of the choices."""
     if value not in choices:
         raise OptionError(f"{option} is one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def positive(option: str, limit: Any) -> None:
+    """Raise OptionError unless the value is a positive number."""
+    if not _is_number(limit) or not limit > 0:
+        raise OptionError(f"{option} is a positive limit, got {limit!r}")
 
 
 def _is_number(value: Any) -> bool:

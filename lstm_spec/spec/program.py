@@ -7,7 +7,7 @@ one step in time. Every value is either *per row* or *shared* (a parameter, or t
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from reprlib import repr as shortened
 from typing import Any
@@ -92,6 +92,18 @@ class Program:
             check_equation(definition.symbol, definition.expression)
         for before, after in self.recurrence:
             check_equation(before, after)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Every cache asks for it, and it goes through all equations.
+        return hash(tuple(getattr(self, f.name) for f in fields(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The hashes of names are not those of another process.
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @property
     def equations(self) -> tuple[Eq, ...]:

@@ -7,14 +7,14 @@ gate r, the candidate h̃ with parameters W_h, R_h, b_h.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sympy import MatrixSymbol
+from sympy import MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.functions import elementwise
 from lstm_spec.spec.gates import Maps, activated, blend
 from lstm_spec.spec.operators import add, apply, divide, hadamard, matmul, matrix, size, vector
-from lstm_spec.spec.options import OptionError, one_of
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.options import OptionError, one_of, positive
+from lstm_spec.spec.program import Equation, Program, constant
 
 
 def _symbols(n: Any) -> tuple[MatrixSymbol, MatrixSymbol, MatrixSymbol, MatrixSymbol]:
@@ -23,10 +23,13 @@ def _symbols(n: Any) -> tuple[MatrixSymbol, MatrixSymbol, MatrixSymbol, MatrixSy
     return vector("x", n), vector("h_prev", m), vector("h", m), vector("h_tilde", m)
 
 
-def rnn(*, activation: Any = "tanh", biases: Literal[0, 1, 2] = 1, name: str = "rnn") -> Program:
+def rnn(
+    *, activation: Any = "tanh", biases: Literal[0, 1, 2] = 1, clip: float | None = None, name: str = "rnn"
+) -> Program:
     """Return the plain recurrent cell (Elman 1990).
 
-    activation: a name, a SymPy Function or a Lambda; biases: none, one or two. Raises OptionError.
+    activation: a name, a SymPy Function or a Lambda; biases: none, one or two; clip: to which ±limit its pre-activation
+    is clipped. Raises OptionError.
 
     >>> print(*rnn(), sep="; ")
     a_h = W_h x + R_h h' + b_h; h = tanh(a_h)
@@ -34,7 +37,18 @@ def rnn(*, activation: Any = "tanh", biases: Literal[0, 1, 2] = 1, name: str = "
     one_of("biases", biases, (0, 1, 2))
     x, h_prev, h, _ = _symbols(size("n"))
     terms = Maps(x, h_prev, biases=biases).terms("h", size("m"))
-    return define_cell(name, inputs=x, states=[(h_prev, h)], equations=activated(h, "h", activation, terms))
+    constants, limit = _limit(clip)
+    equations = activated(h, "h", activation, terms, limit)
+    return define_cell(name, inputs=x, states=[(h_prev, h)], equations=equations, constants=constants)
+
+
+def _limit(clip: float | None) -> tuple[tuple[tuple[Symbol, Any], ...], Symbol | None]:
+    """Return a clip limit as the constants of a cell and as the symbol that stands for it."""
+    if clip is None:
+        return (), None
+    positive("clip", clip)
+    named = constant("limit_a", clip)
+    return (named,), named[0]
 
 
 def gru(
@@ -42,13 +56,14 @@ def gru(
     reset_after: bool = False,
     biases: Literal[0, 1, 2] | None = None,
     activations: Mapping[str, Any] | None = None,
+    clip: float | None = None,
     name: str = "gru",
 ) -> Program:
     """Return the gated recurrent unit (Cho et al. 2014; here u = 1 keeps the state, as frameworks have it).
 
     reset_after: whether r scales R_h h' + bR_h, as in the first version of the paper and in cuDNN, PyTorch and Keras,
     or h' itself, as in its last version. biases: none, one, or two per gate; by default two with reset_after, else one.
-    activations: by gate letter u, r, h. Raises OptionError.
+    activations: by gate letter u, r, h. clip: to which ±limit every pre-activation is clipped. Raises OptionError.
 
     >>> print(gru()["a_h"], gru(reset_after=True)["a_h"], gru()["h"], sep="; ")
     a_h = W_h x + R_h (r∘h') + b_h; a_h = W_h x + b_h + r∘(R_h h' + bR_h); h = (1 − u)∘h̃ + u∘h'
@@ -66,16 +81,18 @@ def gru(
         candidate = [maps.from_x("h", m), *([own] if own is not None else []), hadamard(r, inner)]
     else:
         candidate = Maps(x, hadamard(r, h_prev), biases=count).terms("h", m)
+    constants, limit = _limit(clip)
     return define_cell(
         name,
         inputs=x,
         states=[(h_prev, h)],
         equations=[
-            *activated(u, "u", squash["u"], maps.terms("u", m)),
-            *activated(r, "r", squash["r"], maps.terms("r", m)),
-            *activated(h_tilde, "h", squash["h"], candidate),
+            *activated(u, "u", squash["u"], maps.terms("u", m), limit),
+            *activated(r, "r", squash["r"], maps.terms("r", m), limit),
+            *activated(h_tilde, "h", squash["h"], candidate, limit),
             Equation(h, blend(u, h_tilde, h_prev)),
         ],
+        constants=constants,
     )
 
 

@@ -36,11 +36,9 @@ def claimed(target: Target, spec: str | Program | Network | None = None) -> Prog
 
 
 def _check_states(target: Target, network: Network) -> None:
-    """Refuse a network whose states no array can hold together."""
-    if network.initial != "given":
-        raise TargetError(
-            f"{target.name}: a target is given its initial states, but {network.name} has them {network.initial}"
-        )
+    """Refuse a network whose states no array can hold together, or that nobody can give."""
+    if network.initial == "learned":
+        raise TargetError(f"{target.name}: a target is given its initial states, but {network.name} has learned ones")
     shapes = {after.name: after.shape for _, after in network.recurrence}
     for kind, names in network.stacks.items():
         if len({shapes[name] for name in names}) > 1:

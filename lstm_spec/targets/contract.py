@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import Arguments, Function, MisbehaviourError, Past, perform
-from lstm_spec.targets.held import Held
+from lstm_spec.targets.held import Held, held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.origin import Origin
 
@@ -38,7 +38,8 @@ class Target:
     cells. layout: how it holds parameters, states and sequence. dtypes: the formats it computes in, the most exact
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
     names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
-    None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all.
+    None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
+    those to ask for, where others are impossible or dear.
     versions: of the packages it is made of. release: called when a verification is over, to end a process that the
     target runs in; the next call starts another.
     """
@@ -57,6 +58,7 @@ class Target:
     past_length: str | None = None
     origin: Origin | None = field(default=None, compare=False)
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
+    sizes: tuple[Mapping[str, int], ...] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
 
@@ -95,7 +97,7 @@ def call_forward(
     dtype.
     """
     arguments = forward_arguments(target, cell, params, x, states, lengths)
-    names = ("y", *Held(target.layout, cell).states)
+    names = ("y", *held(target.layout, cell).states)
     call, results = perform(getattr(target, method), method, arguments, names, arrays=target.arrays)
     return read_outputs(results, target, cell, x, states), call
 
@@ -116,9 +118,8 @@ def call_backward(
     params, x, states, lengths: as for ``call_forward``; dy: (T, B, m), the cotangent of y; dstates: those of the final
     states. Raises MisbehaviourError as ``call_forward`` does.
     """
-    held = Held(target.layout, cell)
     arguments = forward_arguments(target, cell, params, x, states, lengths)
-    asked = with_cotangents(held, arguments, dy, dstates)
+    asked = with_cotangents(held(target.layout, cell), arguments, dy, dstates)
     names = ("dparams", *(f"d{name}" for name, _ in arguments.rest))
     assert target.backward is not None
     call, results = perform(target.backward, "backward", asked, names, arrays=target.arrays)
@@ -134,23 +135,23 @@ def forward_arguments(
     lengths: Array | None,
 ) -> Arguments:
     """Return the arguments of a forward pass, given as ``call_forward`` takes them, as a target takes them."""
-    held = Held(target.layout, cell)
-    initial = zip(held.states, held.to_states(states), strict=True)
+    own = held(target.layout, cell)
+    initial = zip(own.states, own.to_states(states), strict=True)
     rest = [("x", target.layout.to_x(x)), *((f"{name}0", s) for name, s in initial)]
-    return Arguments(held.pack(params), rest, lengths)
+    return Arguments(own.pack(params), rest, lengths)
 
 
-def with_cotangents(held: Held, forward: Arguments, dy: Array, dstates: tuple[Array, ...]) -> Arguments:
+def with_cotangents(own: Held, forward: Arguments, dy: Array, dstates: tuple[Array, ...]) -> Arguments:
     """Return the arguments of a backward pass: those of its forward pass, dy (T, B, m), and one for every state."""
-    final = zip(held.states, held.to_states(dstates), strict=True)
-    return replace(forward, rest=[*forward.rest, ("dy", held.to_y(dy)), *((f"d{name}", d) for name, d in final)])
+    final = zip(own.states, own.to_states(dstates), strict=True)
+    return replace(forward, rest=[*forward.rest, ("dy", own.to_y(dy)), *((f"d{name}", d) for name, d in final)])
 
 
 def read_outputs(
     results: Mapping[str, Array], target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...]
 ) -> Outputs:
     """Read what a forward pass returned for x (T, B, n) and initial states, by name; raises MisbehaviourError."""
-    own = Held(target.layout, cell)
+    own = held(target.layout, cell)
     y_shape = own.y_shape(x, states)
     sizes = (*x.shape[:2], y_shape[-1])
     held_shape = own.to_y(np.zeros(y_shape)).shape
@@ -172,7 +173,7 @@ def read_gradients(
 
     Raises MisbehaviourError for a shape that is not that of the argument.
     """
-    own = Held(target.layout, cell)
+    own = held(target.layout, cell)
     gradients = {}
     for name, given in (*arguments.params.items(), *arguments.rest):
         gradients[name] = array = results[f"d{name}"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,19 @@ class Held:
     """A specification in a layout.
 
     The parameters of every layer and direction go by the layout's names for them, or where it has none by its names
-    after l0. or l0r.; every state is one array (L·D, B, m), layer before direction, or (B, m) of a single layer.
+    after l0. or l0r.; where the layout has an axis of directions, both are in the same arrays. Every state is one array
+    (L·D, B, m), layer before direction, or (B, m) of a single layer.
     """
 
     layout: Layout
     spec: Program | Network
 
-    @property
+    @cached_property
     def network(self) -> Network:
         """The specification as a network."""
         return network_of(self.spec)
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """The states in the order in which the layout has them."""
         return tuple(self.layout.states or self.network.stacks)
@@ -41,19 +42,29 @@ class Held:
     def pack(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the specification's parameters as the target holds them."""
         packed: dict[str, Array] = {}
-        for layer, p in self._passes():
+        for layer, p in self._passes:
             own = layer.pack(p.own(params), concat=concat_of(p.cell))
-            packed |= {self._key(p) + name: array for name, array in own.items()}
+            for name, array in ((self._key(p) + name, array) for name, array in own.items()):
+                packed[name] = np.concatenate([packed[name], array]) if name in packed else array
         return packed
+
+    def unpack(self, packed: Mapping[str, Array], sizes: Mapping[str, int]) -> dict[str, Array]:
+        """Return the specification's parameters from the target's arrays, among which there may be others."""
+        found: dict[str, Array] = {}
+        every = self.spec.dimensions(**sizes)
+        for layer, p in self._passes:
+            dimensions = p.own(every)
+            own = self._own(packed, layer, p, dimensions)
+            found |= self._named(p, layer.unpack(own, dimensions, concat=concat_of(p.cell)))
+        return found
 
     def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the parameters, from those of what the target holds."""
         found: dict[str, Array] = {}
-        for layer, p in self._passes():
-            dimensions, key = p.own(params), self._key(p)
-            names = layer.shapes(dimensions, concat=concat_of(p.cell))
-            own = layer.unpack_gradients({n: packed[key + n] for n in names}, dimensions, concat=concat_of(p.cell))
-            found |= {p.key + name: d for name, d in own.items()}
+        for layer, p in self._passes:
+            dimensions = p.own(params)
+            own = self._own(packed, layer, p, dimensions)
+            found |= self._named(p, layer.unpack_gradients(own, dimensions, concat=concat_of(p.cell)))
         return found
 
     def to_states(self, states: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -75,7 +86,8 @@ class Held:
 
     def to_y(self, y: Array) -> Array:
         """Return the output, or its gradient, as the target holds it."""
-        return self.layout.to_last(y) if self.network.outputs == "last" else self.layout.to_y(y)
+        to = self.layout.to_last if self.network.outputs == "last" else self.layout.to_y
+        return to(y, directions=len(self.network.passes[-1]) if self.layout.stacks_directions else 1)
 
     def from_y(self, y: Array) -> Array:
         """Return the target's output as (T, B, size), or (B, size) of the last step."""
@@ -89,12 +101,37 @@ class Held:
         width = sum(widths) if self.network.layers[-1].merge == "concatenate" else widths[0]
         return (*x.shape[self.network.outputs == "last" : 2], width)
 
+    @cached_property
     def _passes(self) -> list[tuple[Layout, Pass]]:
         layers = enumerate(self.network.passes)
         return [(self.layout.at(index, p.reverse), p) for index, passes in layers for p in passes]
 
     def _key(self, p: Pass) -> str:
-        return "" if self.layout.by_layer else p.key
+        if self.layout.by_layer:
+            return ""
+        if not self.layout.stacks_directions:
+            return p.key
+        return p.key.replace("r.", ".") if len(self.network.layers) > 1 else ""
+
+    def _own(
+        self, packed: Mapping[str, Array], layout: Layout, p: Pass, dimensions: Mapping[str, Any]
+    ) -> dict[str, Array]:
+        """Return what belongs to one pass out of the target's arrays, by the layout's own names."""
+        names = {name: self._key(p) + name for name in layout.shapes(dimensions, concat=concat_of(p.cell))}
+        place = slice(None)
+        if layout.stacks_directions:
+            k = next(passes for passes in self.network.passes if p in passes).index(p)
+            place = slice(k, k + 1)
+        return {name: packed[key][place] for name, key in names.items()}
+
+    def _named(self, p: Pass, own: Mapping[str, Array]) -> dict[str, Array]:
+        return {p.key + name: array for name, array in own.items()}
+
+
+@lru_cache(maxsize=256)
+def held(layout: Layout, spec: Program | Network) -> Held:
+    """Return a specification in a layout, the same one for every call of a target."""
+    return Held(layout, spec)
 
 
 @lru_cache(maxsize=256)

@@ -48,6 +48,8 @@ class Layout:
                    "concatenated"       "concatenated" is the two in one array, first b, then bR
     forget_offset  a number             what the implementation itself adds to the forget gate's
                                         pre-activation; it is subtracted from b_f in packing
+    unused         "f"                  gates that have their place in those arrays although the cell has no
+                                        parameters for them, a coupled one perhaps; what stands there is 0
     peepholes      "iof"                order of the peepholes packed in one array; "" for one per gate
     states         "hc", "ch"           order in which the states are passed and returned
     axes           "TBI", "BTI", "TI",  axes of the sequence, time T, batch B, features I and, in y only,
@@ -69,6 +71,7 @@ class Layout:
     """
 
     gates: str = ""
+    unused: str = ""
     kernels: Literal["joint", "separate"] | None = None
     concat: Literal["xh", "hx"] | None = None
     transposed: bool = False
@@ -84,7 +87,7 @@ class Layout:
     def __post_init__(self) -> None:
         for key, allowed in _CHOICES.items():
             _check(key, _is_one_of(getattr(self, key), allowed), _either(allowed), self)
-        for key in ("gates", "peepholes"):
+        for key in ("gates", "unused", "peepholes"):
             _check(key, _distinct(getattr(self, key)), 'each gate\'s letter once, such as "ifco"', self)
         states = 'each state\'s letter once, such as "hc"'
         _check("states", self.states is None or (self.states != "" and _distinct(self.states)), states, self)
@@ -191,13 +194,16 @@ class Layout:
         """The input, or its gradient, in the third party's axes as (T, B, n) (a copy)."""
         return self._move(x, self._x_axes, "TBI")
 
-    def to_y(self, y: npt.ArrayLike) -> Array:
-        """The output y (T, B, m), or its gradient, in the third party's axes (a copy)."""
-        return self._move(y, "TBI", self._y_axes)
+    def to_y(self, y: npt.ArrayLike, *, directions: int = 1) -> Array:
+        """The output y (T, B, m), or its gradient, in the third party's axes (a copy).
+
+        With several directions, whose outputs are side by side in y, those get an axis of their own.
+        """
+        return self._move(_apart(y, directions), "TBDI", self._y_axes)
 
     def from_y(self, y: npt.ArrayLike) -> Array:
         """The output, or its gradient, in the third party's axes as (T, B, m) (a copy)."""
-        return self._move(y, self._y_axes, "TBI")
+        return _together(self._move(y, self._y_axes, "TBDI"))
 
     def to_states(self, *states: npt.ArrayLike, order: Iterable[str] = "hc") -> tuple[Array, ...]:
         """The states in the third party's order and axes (copies).
@@ -227,13 +233,18 @@ class Layout:
         """One state of all layers and directions in the third party's axes as (L·D, B, m) (a copy)."""
         return self._move(state, self._stack_axes, "DBI")
 
-    def to_last(self, y: npt.ArrayLike) -> Array:
+    def to_last(self, y: npt.ArrayLike, *, directions: int = 1) -> Array:
         """The output of the last step (B, m), or its gradient, in the third party's axes (a copy)."""
-        return self._move(y, "BI", self._y_axes.replace("T", ""))
+        return self._move(_apart(y, directions), "BDI", self._y_axes.replace("T", ""))
 
     def from_last(self, y: npt.ArrayLike) -> Array:
         """The output of the last step in the third party's axes as (B, m) (a copy)."""
-        return self._move(y, self._y_axes.replace("T", ""), "BI")
+        return _together(self._move(y, self._y_axes.replace("T", ""), "BDI"))
+
+    @property
+    def stacks_directions(self) -> bool:
+        """Whether both directions of a layer are in the same arrays, along an axis of their own."""
+        return "D" in self._y_axes
 
     def to_toml(self) -> str:
         """The layout as a TOML file; what is as in the specification is left out.
@@ -290,6 +301,15 @@ class Layout:
 
     def _move(self, given: npt.ArrayLike, source: str, target: str) -> Array:
         return move_axes(given, source, target, where=f"the layout {self.name}")
+
+
+def _apart(y: npt.ArrayLike, directions: int) -> Array:
+    array = np.asarray(y)
+    return array.reshape(*array.shape[:-1], directions, -1)
+
+
+def _together(y: Array) -> Array:
+    return y.reshape(*y.shape[:-2], -1)
 
 
 def _revive(values: dict[str, object]) -> Layout:

@@ -88,7 +88,7 @@ class Packing:
         packed = {}
         for name, shape in self.arrays.items():
             pieces = [piece for piece in self.pieces if piece.array == name]
-            array = np.empty(shape, np.result_type(*(given[piece.parameter].dtype for piece in pieces)))
+            array = np.zeros(shape, np.result_type(*(given[piece.parameter].dtype for piece in pieces)))
             for piece in pieces:
                 array[piece.place] = value(piece, given[piece.parameter][piece.part])
             packed[name] = self._outward(array)

@@ -152,11 +152,11 @@ def _stacks(layout: Layout, bands: Bands) -> Iterable[tuple[str, list[Band]]]:
             default = role if order else f"{role}_{{gate}}"
             what = f"the {ROLES[role]} {_list(f'{role}_{gate}' for gate in bands[role])}"
             name = _name(layout, keys, what, default).replace("{gate}", layout.names.get(group, group))
-            yield name, [bands[source][gate] for source in sources for gate in group]
+            yield name, [bands[source].get(gate, ()) for source in sources for gate in group]
 
 
 def _check_order(layout: Layout, order: str, role: str, gates: Iterable[str]) -> None:
-    if set(order) != set(gates):
+    if set(order) - set(layout.unused) != set(gates):
         raise LayoutError(
             f'{_the(layout)} packs the gates "{order}", but the cell has {ROLES[role]} for "{"".join(gates)}"'
             " (c is the candidate): use a layout that packs exactly these"
@@ -177,14 +177,15 @@ def _name(layout: Layout, keys: Sequence[str], what: str, default: str | None = 
 def _lay(
     layout: Layout, array: str, stack: Sequence[Band], dimensions: Mapping[str, Shape]
 ) -> tuple[Shape, list[Piece]]:
-    """The shape of an array and the pieces in it; a vector is a matrix without columns."""
+    """The shape of an array and the pieces in it; a vector is a matrix without columns, an empty band a gap."""
     pieces: list[Piece] = []
     shapes: set[Shape] = set()
     row = 0
     for band in stack:
-        height, *columns = dimensions[band[0].parameter]
+        like = band or next(filter(None, stack))
+        height, *columns = dimensions[like[0].parameter]
         column = 0
-        for part in band:
+        for part in like:
             inner: Index = (slice(None),)
             place: Index = (slice(row, row + height),)
             if columns:
@@ -192,7 +193,8 @@ def _lay(
                 end = column + chosen.stop - chosen.start
                 inner, place = (*inner, chosen), (*place, slice(column, end))
                 column = end
-            pieces.append(Piece(part.parameter, inner, array, place, part.units, part.offset))
+            if band:
+                pieces.append(Piece(part.parameter, inner, array, place, part.units, part.offset))
         shapes.add((column,) if columns else ())
         row += height
     if len(shapes) > 1:

@@ -16,6 +16,7 @@ from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
+from lstm_spec.targets.like import like as find_like
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
 from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
@@ -24,26 +25,34 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "numpy": "lstm_spec.targets.reference:numpy_layer",
         "spec": "lstm_spec.targets.reference:compiled_spec",
-        "torch": "lstm_spec.targets.torch:layer",
-        "torch-cell": "lstm_spec.targets.torch:cell",
-        "torch-gru": "lstm_spec.targets.torch_layers:gru",
-        "torch-rnn": "lstm_spec.targets.torch_layers:rnn",
-        "torch-stack": "lstm_spec.targets.torch_layers:stack",
+        "torch": "torch.nn.LSTM",
+        "torch-cell": "torch.nn.LSTMCell",
+        "torch-gru": "torch.nn.GRU",
+        "torch-rnn": "torch.nn.RNN",
+        "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
+        "onnxruntime": "lstm_spec.targets.onnx:onnxruntime",
+        "onnx-reference": "lstm_spec.targets.onnx:reference",
+        "onnx-openvino": "lstm_spec.targets.onnx:openvino",
     }
 )
-"""The targets that come with the package, each a function that makes a Target."""
+"""The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
 
 
-def load(name: str, *, layout: str | Layout | None = None) -> Target:
+def load(name: str, *, layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return the target that a user names.
 
     name: a built-in name, ``package.module:attribute`` or ``path/to/file.py:attribute``. layout: overrides what the
-    target says of itself. Raises TargetError when there is none, in one sentence with the closest name.
+    target says of itself. like: the original whose interface it has, see ``like.like``. Raises TargetError when there
+    is none, in one sentence with the closest name.
     """
     if name in BUILT_IN:
         if layout is not None:
             raise TargetError(f"{name} is built in and says its own layout; leave --layout out")
-        return replace(find_attribute(*BUILT_IN[name].split(":"))(), origin=Origin(name, "load"))
+        if like is not None:
+            raise TargetError(f"{name} is built in and is like nothing else; leave --like out")
+        made = BUILT_IN[name]
+        found = find_attribute(*made.split(":"))() if ":" in made else find_like(made, name=name)
+        return replace(found, origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
     if not place or not path:
         if name.endswith(".py"):
@@ -53,15 +62,19 @@ def load(name: str, *, layout: str | Layout | None = None) -> Target:
         raise TargetError(
             f'there is no target "{name}"; {hint} your own is named package.module:attribute or file.py:attribute'
         )
-    return target_of(find_attribute(place, path), name=name, layout=layout)
+    return target_of(find_attribute(place, path), name=name, layout=layout, like=like)
 
 
-def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None) -> Target:
+def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return a Target for a callable, or for an object with a ``forward`` method; a Target stays what it is.
 
-    name: how the user calls it. layout: overrides what the target says of itself. Raises TargetError when it is
-    neither, or when what it says of itself makes no sense.
+    name: how the user calls it. layout: overrides what the target says of itself. like: the original whose interface
+    it has instead. Raises TargetError when it is neither, or when what it says of itself makes no sense.
     """
+    if like is not None:
+        found = find_like(like, value, name=name or getattr(value, "__name__", type(value).__name__))
+        found = replace(found, origin=Origin(name, "load", like) if name else None)
+        return found if layout is None else replace(found, layout=_layout(layout, found.name))
     if isinstance(value, Target):
         found = value if layout is None else replace(value, layout=_layout(layout, value.name))
         return replace(found, origin=Origin(name, "load")) if name else found

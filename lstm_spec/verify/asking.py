@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from lstm_spec.compute.accuracy import Accuracy, accuracy
+from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
-from lstm_spec.verify.search import Outcome, Tally, search
+from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
+from lstm_spec.verify.search import Finding, Outcome, Tally, search
 from lstm_spec.verify.snippet import snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import BLOCKED, DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult
@@ -92,27 +93,46 @@ class Asking:
         try:
             for dtype in self.formats:
                 tally = tallies[dtype] = Tally()
-                self._search(check, dtype, tally)
+                self._search(check, dtype, tally, self.subject.contracts[dtype])
                 if tally.simplest:
                     break
         except KeyboardInterrupt:
             self.results[check.id] = _interrupted(self._shown(_result(check, tallies)))
             raise
-        self.results[check.id] = self._shown(_result(check, tallies))
+        self.results[check.id] = result = self._shown(_result(check, tallies))
+        if result.finding and not self.first_finding:
+            kind, within = self._kind(check, result.finding)
+            self.results[check.id] = replace(result, kind=kind, within=within)
 
     def _shown(self, result: CheckResult) -> CheckResult:
         """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
         if result.finding is None or self.first_finding:
             return result
-        contract = accuracy(str(result.finding.case.dtype))
+        contract = self.subject.contracts[str(result.finding.case.dtype)]
         return replace(result, snippet=snippet(self.subject, result.finding, contract))
+
+    def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
+        """Return the kind of a discrepancy, and of one of accuracy what the target is right to.
+
+        A coarser contract explains it if every case of the check agrees under it, not because none can tell: the
+        simplest failing case has to, and a quarter of all.
+        """
+        dtype = str(finding.case.dtype)
+        for name, contract in coarser(self.subject.contracts[dtype]) if finding.deviation else ():
+            outcome = self._examine(check, finding.case, contract)
+            if outcome.finding is None and outcome.conclusive:
+                tally = Tally()
+                self._search(check, dtype, tally, contract, again=True)
+                if not tally.failures and 4 * tally.inconclusive <= 3 * tally.cases:
+                    return ACCURACY, name
+        return SEMANTIC, ""
 
     def _budget(self, check: Check) -> tuple[int, int]:
         small = max(1, round(self.profile.small * check.weight))
         return small, max(1, round(self.profile.seeded * check.weight)) if check.seeded else 0
 
-    def _search(self, check: Check, dtype: str, tally: Tally) -> None:
-        contract = accuracy(dtype)
+    def _search(self, check: Check, dtype: str, tally: Tally, contract: Accuracy, *, again: bool = False) -> None:
+        """Ask a check's cases; again: only whether there is one that fails."""
         small, seeded = self._budget(check)
         for kind, cases in (("small", small), ("seeded", seeded)):
             if cases and not tally.simplest:
@@ -122,9 +142,9 @@ class Asking:
                     tally,
                     cases=cases,
                     seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
-                    tick=lambda: self._tick(f"{check.id} {dtype}"),
+                    tick=lambda: None if again else self._tick(f"{check.id} {dtype}"),
                     smaller=lambda case: self._smaller(check, case),
-                    simplify=not self.first_finding,
+                    simplify=not (self.first_finding or again),
                 )
 
     def _smaller(self, check: Check, case: Case) -> Iterator[Case]:
@@ -149,6 +169,7 @@ class Asking:
                 lengths=check.lengths,
                 weights=self.subject.target.weights,
                 possible=self.subject.target.possible,
+                among=self.subject.target.sizes,
             )
         most = min(check.most_steps or LONGEST, LONGEST if network_of(self.subject.cell).exposed else FREE_STEPS)
         steps = tuple(t for t in self.profile.steps if check.least_steps <= t <= most)
@@ -162,6 +183,7 @@ class Asking:
             lengths=check.lengths,
             weights=self.subject.target.weights,
             possible=self.subject.target.possible,
+            among=self.subject.target.sizes,
         )
 
     def _tick(self, what: str) -> None:

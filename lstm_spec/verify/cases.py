@@ -6,10 +6,9 @@ special values, so that a counterexample shrinks to one or two simple numbers. *
 in low precision and hide what it loses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
 from lstm_spec.spec.unroll import unroll
 from lstm_spec.verify.exposed import expose
+from lstm_spec.verify.regimes import REGIMES
 
 Array = NDArray[Any]
 Index = slice | Array
@@ -114,13 +114,17 @@ SPECIAL = (3.0, -3.0, 10.0, -10.0, 40.0, -40.0, 100.0, -100.0, 1000.0, -1000.0, 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any."""
+    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any.
+
+    from_zero: whether all initial states are zero.
+    """
 
     params: Mapping[str, tuple[int, ...]]
     x: tuple[int, int, int]
     states: tuple[tuple[int, int], ...]
     cotangents: tuple[tuple[int, ...], ...] = ()
     state_names: tuple[str, ...] = ("h", "c")
+    from_zero: bool = False
 
     @property
     def all(self) -> tuple[tuple[int, ...], ...]:
@@ -144,7 +148,7 @@ class Shapes:
         return Case(
             params=params,
             x=pieces[k],
-            states=tuple(pieces[k + 1 : s]),
+            states=tuple(0 * piece if self.from_zero else piece for piece in pieces[k + 1 : s]),
             cotangents=tuple(pieces[s:]),
             state_names=self.state_names,
             **about,
@@ -153,13 +157,20 @@ class Shapes:
 
 def shapes_of(cell: Program | Network, sizes: Mapping[str, int], T: int, B: int, *, gradients: bool = False) -> Shapes:
     """Return the shapes of a case of a cell at given sizes, with ``gradients`` those of cotangents too."""
+    return _shapes(cell, tuple(sizes.items()), T, B, gradients)
+
+
+@lru_cache(maxsize=1024)
+def _shapes(cell: Program | Network, given: tuple[tuple[str, int], ...], T: int, B: int, gradients: bool) -> Shapes:
+    sizes = dict(given)
     values = cell.check_sizes(sizes)
     width = evaluate_shape(cell.inputs[0].shape, values)[0]
     states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)
     y = (B, evaluate_shape(cell.output.shape, values)[0])
     steps = () if isinstance(cell, Network) and cell.outputs == "last" else (T,)
     cotangents = ((*steps, *y), *states) if gradients else ()
-    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states)
+    from_zero = isinstance(cell, Network) and cell.initial == "zero"
+    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states, from_zero)
 
 
 @st.composite
@@ -177,14 +188,15 @@ def small_cases(
     lengths: bool = False,
     weights: Mapping[str, Array] | None = None,
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True,
+    among: Sequence[Mapping[str, int]] | None = None,
 ) -> Case:
     """Draw a small case on the grid, with up to three special values.
 
     gradients: whether it has cotangents; lengths: whether rows end before the last step; weights: fixed parameters,
-    which fix the sizes too; possible: which sizes there may be.
+    which fix the sizes too; possible: which sizes there may be; among: those to choose from, in place of any.
     """
     T, B = draw(st.integers(least_steps, steps)), draw(st.integers(least_rows, rows))
-    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible)
+    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible, among)
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     grid = np.frombuffer(draw(st.binary(min_size=shapes.count, max_size=shapes.count)), np.uint8)
     numbers = GRID[grid]
@@ -215,8 +227,14 @@ def _lengths(draw: Any, T: int, B: int) -> Array:
 
 
 def _sizes(
-    draw: Any, cell: Program | Network, one: Any, possible: Callable[[Mapping[str, int]], bool]
+    draw: Any,
+    cell: Program | Network,
+    one: Any,
+    possible: Callable[[Mapping[str, int]], bool],
+    among: Sequence[Mapping[str, int]] | None,
 ) -> dict[str, int]:
+    if among is not None:
+        return dict(draw(st.sampled_from(among)))
     for _ in range(10):
         sizes = {s.name: draw(one) for s in cell.sizes}
         if possible(sizes):
@@ -240,85 +258,6 @@ def _one_step(network: Network) -> Program:
     return unroll(network, 1)
 
 
-Generator = Callable[[np.random.Generator, Shapes], Array]
-
-
-def _usual(rng: np.random.Generator, shapes: Shapes, scale: float = 1.0) -> Array:
-    """Weights of the usual initialisation, uniform up to 1/√m, times ``scale``; x and states standard normal."""
-    parts = [_weights(rng, shape, scale) for shape in shapes.params.values()]
-    parts += [rng.standard_normal(shape).ravel() for shape in (shapes.x, *shapes.states, *shapes.cotangents)]
-    return np.concatenate(parts)
-
-
-def _weights(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Array:
-    return (scale / np.sqrt(shape[0])) * rng.uniform(-1, 1, int(np.prod(shape)))
-
-
-def _scaled(scale: float) -> Generator:
-    return lambda rng, shapes: _usual(rng, shapes, scale)
-
-
-def _saturating(rng: np.random.Generator, shapes: Shapes) -> Array:
-    return _usual(rng, shapes) * np.where(rng.random(shapes.count) < 0.3, 30.0, 1.0)
-
-
-def _wide(rng: np.random.Generator, shapes: Shapes) -> Array:
-    return _usual(rng, shapes) * 10.0 ** rng.uniform(-6, 3, shapes.count)
-
-
-def _extreme(rng: np.random.Generator, shapes: Shapes) -> Array:
-    return _usual(rng, shapes) * np.where(rng.random(shapes.count) < 0.2, 1e4, 1.0)
-
-
-def _remembering(rng: np.random.Generator, shapes: Shapes) -> Array:
-    """Small weights, a large memory: the forget gate keeps what a clip or a reset would lose.
-
-    The memory is every state after the first; with a single state, that one.
-    """
-    count = [int(np.prod(s)) for s in shapes.states]
-    after = sum(int(np.prod(s)) for s in shapes.cotangents)
-    numbers = _usual(rng, shapes, 0.3)
-    end = len(numbers) - after
-    numbers[end - sum(count[1:] or count) : end] *= 80.0
-    biases = 0
-    for name, shape in shapes.params.items():
-        length = int(np.prod(shape))
-        if name.endswith("b_f"):
-            numbers[biases : biases + length] = rng.uniform(4, 8, length)
-        biases += length
-    return numbers
-
-
-def _probing(rng: np.random.Generator, shapes: Shapes) -> Array:
-    """All weights zero but a few: pre-activations isolated, and swept from −100 to 100 through the biases."""
-    numbers = _usual(rng, shapes)
-    at = 0
-    for shape in shapes.params.values():
-        length = int(np.prod(shape))
-        part = numbers[at : at + length]
-        if len(shape) == 2:
-            part *= rng.random(length) < 1.0 / shape[1]
-        else:
-            part[:] = rng.choice([-100, -20, -8, -2, 0, 2, 8, 20, 100], length) + rng.standard_normal(length)
-        at += length
-    return numbers
-
-
-REGIMES: Mapping[str, Generator] = MappingProxyType(
-    {
-        "usual": _usual,
-        "weights x3": _scaled(3.0),
-        "weights x6": _scaled(6.0),
-        "weights x1e-3": _scaled(1e-3),
-        "saturating": _saturating,
-        "wide range": _wide,
-        "remembering": _remembering,
-        "probing": _probing,
-        "extreme": _extreme,
-    }
-)
-"""How the numbers of seeded cases are made, by name."""
-
 _SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 32, 33, 64, 70)
 _STEPS = (1, 2, 3, 5, 8, 20, 50)
 
@@ -338,10 +277,11 @@ def seeded_cases(
     lengths: bool = False,
     weights: Mapping[str, Array] | None = None,
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True,
+    among: Sequence[Mapping[str, int]] | None = None,
 ) -> Case:
-    """Draw the structure of a case, whose numbers come from a seeded generator; ``weights`` replace its parameters."""
+    """Draw the structure of a case, whose numbers come from a seeded generator; the rest as for ``small_cases``."""
     T, B = draw(st.sampled_from(steps)), draw(st.integers(least_rows, rows))
-    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible)
+    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible, among)
     regime, seed = draw(st.sampled_from(regimes)), draw(st.integers(0, 2**32 - 1))
     case = seeded_case(cell, dtype, sizes=chosen, T=T, B=B, regime=regime, seed=seed, gradients=gradients)
     if weights is not None:
@@ -350,7 +290,10 @@ def seeded_cases(
         return with_lengths(case, cell, _lengths(draw, T, B))
     # A bound on what cannot be seen says little through many steps; some cases stay of the usual shapes all the same.
     shows = weights is None and gradients and seed >> 3 & 3
-    return expose(cell, case, chosen) if shows and isinstance(cell, Program) else case
+    if not shows or not isinstance(cell, Program):
+        return case
+    exposed = expose(cell, case, chosen)
+    return exposed if possible(sizes_of(cell, exposed.params)) else case
 
 
 def seeded_case(
@@ -366,6 +309,6 @@ def seeded_case(
 ) -> Case:
     """Return the case of a structure and a seed, always the same one; with ``gradients``, with cotangents."""
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
-    numbers = REGIMES[regime](np.random.default_rng(seed), shapes)
+    numbers = REGIMES[regime].numbers(np.random.default_rng(seed), shapes)
     case = shapes.fill(numbers.astype(dtype_of(dtype)), regime=regime, seed=seed)
     return case.with_cotangents(seed % 8) if gradients else case

@@ -26,7 +26,8 @@ class Check:
     id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
     this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
     cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
-    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length.
+    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length; states: whether it begins
+    from states of its own choice.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Check:
     seeded: bool = True
     gradients: bool = False
     lengths: bool = False
+    states: bool = False
 
 
 def _finding(comparison: Comparison, case: Case, where: str = "") -> Finding | None:
@@ -177,6 +179,7 @@ CHECKS: tuple[Check, ...] = (
         needs=("sequence",),
         least_steps=2,
         weight=0.4,
+        states=True,
     ),
     Check(
         "batch",

@@ -73,8 +73,8 @@ def compare(
 
     got: arrays by name; allowed: for the same names; matrices: the names whose rows are units, not rows of a batch. A
     number whose bound is infinite or NaN cannot fail, so a case with one is not conclusive. Nor is one where most
-    bounds on some output are above √u of its scale: a number that may have lost more than half of the digits of the
-    format says little.
+    bounds on some output are above √u of its scale, u being what the contract resolves: a number that may have lost
+    more than half of the digits that are promised says little.
     """
     worst = [
         _worst(name, np.asarray(got[name], np.float64), bounded, MATRIX if name in matrices else SEQUENCE)
@@ -104,5 +104,5 @@ def _worst(name: str, got: Array, bounded: Bounded, names: tuple[str, ...]) -> D
 
 def _conclusive(bounded: Bounded, contract: Accuracy) -> bool:
     scale = np.maximum(np.abs(bounded.value), 1.0)
-    useful = bounded.errors <= np.sqrt(contract.unit) * scale
+    useful = bounded.errors <= np.sqrt(contract.resolution) * scale
     return bool(np.isfinite(bounded.errors).all() and useful.mean() >= 0.5)

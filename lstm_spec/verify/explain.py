@@ -34,7 +34,7 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return (FICKLE,)
     if not np.isfinite(deviation.got):
         return (_overflow(finding),)
-    cell, contract = subject.cell, accuracy(str(finding.case.dtype))
+    cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
     # The hypotheses are about the equations of one cell, and know nothing of rows that end before the others.
     if isinstance(cell, Network) or finding.case.lengths is not None:
         return ()
@@ -63,7 +63,7 @@ def _is_fickle(subject: Subject, case: Case) -> bool:
         return False
     if any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first):
         return True
-    return _agrees(subject, case, accuracy(str(case.dtype)))
+    return _agrees(subject, case, subject.contracts[str(case.dtype)])
 
 
 def _overflow(finding: Finding) -> Diagnosis:

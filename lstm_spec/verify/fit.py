@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_spec.compute.accuracy import FORMATS, accuracy
+from lstm_spec.compute.accuracy import FORMATS
+from lstm_spec.compute.contracts import Contracts, Given, contracts
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
 from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
@@ -27,9 +28,17 @@ class UsageError(ValueError):
     """An option of a verification that does not exist or does not fit the target."""
 
 
-def subject_of(target: Any, spec: str | Program | Network | None, layout: str | Layout | None) -> Subject:
+def subject_of(
+    target: Any,
+    spec: str | Program | Network | None,
+    layout: str | Layout | None,
+    *,
+    like: str | None = None,
+    accuracy: Given = None,
+) -> Subject:
     """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
-    found = load(target, layout=layout) if isinstance(target, str) else target_of(target, layout=layout)
+    exact = contracts(accuracy)
+    found = (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
     cell = claimed(found, spec)
     if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
         found = compiled_spec(cell)
@@ -38,8 +47,8 @@ def subject_of(target: Any, spec: str | Program | Network | None, layout: str | 
         _check_parameters(found, cell, own, "is built in; its parameters")
     if found.weights is not None:
         _check_parameters(found, cell, found.weights, "has weights that")
-    _check_rules(found, cell)
-    return Subject(found, cell)
+    _check_rules(found, cell, exact)
+    return Subject(found, cell, contracts=exact)
 
 
 def _check_parameters(target: Target, cell: Program | Network, names: Iterable[str], what: str) -> None:
@@ -48,7 +57,7 @@ def _check_parameters(target: Target, cell: Program | Network, names: Iterable[s
         raise TargetError(f"{target.name} {what} are not those of {cell.name}; they differ in {', '.join(wrong)}")
 
 
-def _check_rules(target: Target, cell: Program | Network) -> None:
+def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> None:
     """Refuse what would fail in every case: fixed weights or a layout that do not fit, a function without rule."""
     try:
         sizes = fixed_sizes(cell, target.weights) or {s.name: 1 for s in cell.sizes}
@@ -60,9 +69,9 @@ def _check_rules(target: Target, cell: Program | Network) -> None:
     held.pack(case.params)
     held.to_states(case.states)
     dy, *dstates = case.cotangents
-    forced_bounds(cell, case.params, case.x, case.states, dy, accuracy("float64"))
+    forced_bounds(cell, case.params, case.x, case.states, dy, exact["float64"])
     if target.backward is not None:
-        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), accuracy("float64"))
+        backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), exact["float64"])
 
 
 def check_known(what: str, name: str, names: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lstm_spec.compute.contracts import Given, origin_of
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
@@ -20,6 +21,7 @@ from lstm_spec.verify.verdict import (
     NOT_CLAIMED,
     VERIFIED,
     CheckResult,
+    Exactness,
     Report,
     versions_of,
 )
@@ -36,6 +38,8 @@ def verify(
     seed: int = 0,
     dtypes: Iterable[str] | None = None,
     layout: str | Layout | None = None,
+    like: str | None = None,
+    accuracy: Given = None,
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
@@ -49,21 +53,24 @@ def verify(
     command line takes it. spec: the name of a cell as the command line takes it, a Program or a Network; by default
     what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
     cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
-    place of what it says. checks, skip: ids of checks to run or to leave out. require: capabilities that must be
-    claimed, such as "gradients" or "lengths". diagnose: whether to look for what is wrong with a target that fails.
-    first_finding: whether to end with the first case that fails, without looking for a simpler one. progress: called
-    with (done, total, what) as it goes.
+    place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place of ``forward``;
+    then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in place of the
+    default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
+    skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
+    "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
+    the first case that fails, without looking for a simpler one. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
-    layout that cannot hold the cell, and AccuracyError for a cell without error rules. A keyboard interrupt ends the
-    run; the report holds what is known so far, and never says "verified".
+    layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
+    or a format that needs a package. A keyboard interrupt ends the run; the report holds what is known so far, and
+    never says "verified".
 
     >>> def forgetful(params, x, h0, c0):
     ...     return x, h0, c0
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    subject = subject_of(target, spec, layout)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
@@ -86,6 +93,7 @@ def verify(
         profile=profile,
         seed=seed,
         dtypes=formats,
+        accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in formats}),
         checks=tuple(results),
         versions=versions_of(subject.target.versions),
         diagnosis=diagnosis,
@@ -121,6 +129,7 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "gradients": ("the target offers no backward", "the gradients are those of the equations"),
         "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
+        "states": ("the target is given no initial states", "a sequence begins from states that are given"),
     }
 )
 """What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
@@ -130,17 +139,19 @@ def _claims(subject: Subject, capability: str) -> bool:
     check_known("capability", capability, _CAPABILITIES)
     if capability == "gradients":
         return subject.target.backward is not None
+    if capability == "states":
+        return network_of(subject.cell).initial == "given"
     return network_of(subject.cell).past_length is not None
 
 
 def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
-    asked = {"gradients": check.gradients, "lengths": check.lengths}
+    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states}
     return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
 
 
 def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> Iterator[CheckResult]:
     """Say what is not claimed; of lengths only where a user asks for them."""
-    asked = {"gradients", *missing, *(("lengths",) if any(check.lengths for check in named) else ())}
+    asked = {"gradients", "states", *missing, *(("lengths",) if any(check.lengths for check in named) else ())}
     for name, (message, clause) in _CAPABILITIES.items():
         if not _claims(subject, name) and name in asked:
             status = DISCREPANCY if name in missing else NOT_CLAIMED

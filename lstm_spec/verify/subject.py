@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
+from lstm_spec.compute.contracts import Contracts, contracts
 from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.network import Network
@@ -38,12 +39,14 @@ class Question:
 class Subject:
     """A target with the specification that it is held against.
 
-    asked: takes every call as it is made, where somebody wants to make them again.
+    asked: takes every call as it is made, where somebody wants to make them again. contracts: how exact it has to be,
+    by format.
     """
 
     target: Target
     cell: Program | Network
     asked: list[Question] | None = None
+    contracts: Contracts = field(default_factory=contracts)
 
     def call(self, case: Case) -> tuple[Outputs, Past]:
         """Call the target's forward pass on a case; raises MisbehaviourError."""

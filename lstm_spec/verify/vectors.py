@@ -19,11 +19,12 @@ from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.held import concat_of
 from lstm_spec.targets.layout import Layout
-from lstm_spec.verify.cases import REGIMES, Array, Case, seeded_case, with_lengths
+from lstm_spec.verify.cases import Array, Case, seeded_case, with_lengths
 from lstm_spec.verify.checks import CHECKS
 from lstm_spec.verify.diagnose import probe_cases, run_hypothesis
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.hypotheses import Hypothesis
+from lstm_spec.verify.regimes import REGIMES
 from lstm_spec.verify.selftest import planted
 
 FORMATS = ("float64", "float32", "float16")

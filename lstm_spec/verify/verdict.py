@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.diagnose import Diagnosis
+from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
@@ -24,7 +26,9 @@ class CheckResult:
     """The result of one check over all formats of the target.
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
-    error seen, with its format; finding: the simplest failing case; snippet: Python that shows it.
+    error seen, with its format; finding: the simplest failing case; snippet: Python that shows it. kind: of a
+    discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely; within: the
+    accuracy to which it is right then.
     """
 
     id: str
@@ -37,6 +41,8 @@ class CheckResult:
     message: str = ""
     finding: Finding | None = None
     snippet: str = ""
+    kind: str = ""
+    within: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -44,6 +50,8 @@ class CheckResult:
         return {
             "id": self.id,
             "status": self.status,
+            "kind": self.kind or None,
+            "within": self.within or None,
             "clause": self.clause,
             "cases": self.cases,
             "inconclusive": self.inconclusive,
@@ -53,11 +61,24 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class Exactness:
+    """How exact a target had to be: where that is said, and the accuracy contract of each format."""
+
+    origin: str = "default"
+    contracts: Contracts = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it, with the keys of a file that declares it."""
+        return {"origin": self.origin, "formats": {name: told(c) for name, c in self.contracts.items()}}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
+    accuracy: how exact the target had to be.
     """
 
     verdict: str
@@ -71,6 +92,7 @@ class Report:
     diagnosis: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    accuracy: Exactness = field(default_factory=Exactness)
 
     @property
     def cases(self) -> int:
@@ -86,6 +108,12 @@ class Report:
     def finding(self) -> Finding | None:
         """The first finding, or None."""
         return self.failing.finding if self.failing else None
+
+    @property
+    def kind(self) -> str:
+        """What kind of discrepancy it is, "accuracy" if all that fails is too coarse alone; empty without one."""
+        kinds = {check.kind for check in self.checks if check.finding}
+        return next((kind for kind in (SEMANTIC, ACCURACY) if kind in kinds), "")
 
     @property
     def exit_status(self) -> int:
@@ -104,11 +132,13 @@ class Report:
         return {
             "schema": SCHEMA,
             "verdict": self.verdict,
+            "kind": self.kind or None,
             "target": self.target,
             "spec": self.spec,
             "profile": self.profile,
             "seed": self.seed,
             "dtypes": list(self.dtypes),
+            "accuracy": self.accuracy.to_dict(),
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "diagnosis": [d.to_dict() for d in self.diagnosis],

@@ -1,0 +1,97 @@
+"""The recurrent operators of ONNX in a runtime, as targets: a runtime, and the attributes of the operator."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_spec.spec.onnx import Operator, readings
+from lstm_spec.targets.contract import Target
+from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.layouts import layout as find_layout
+from lstm_spec.targets.modules import required
+from lstm_spec.targets.onnx_model import input_names, single_node
+from lstm_spec.targets.onnx_runtimes import Run, Runtime, runtime
+
+Array = NDArray[Any]
+
+
+def onnxruntime() -> Target:
+    """Return the operator LSTM in ONNX Runtime; raises TargetError without it."""
+    return operator_target("onnxruntime", name="onnxruntime")
+
+
+def reference() -> Target:
+    """Return the operator LSTM in the reference evaluator of ONNX; raises TargetError without it."""
+    return operator_target("reference", name="onnx-reference")
+
+
+def openvino() -> Target:
+    """Return the operator LSTM in OpenVINO; raises TargetError without it."""
+    return operator_target("openvino", name="onnx-openvino")
+
+
+def operator_target(
+    which: str | Runtime,
+    operator: Operator | None = None,
+    *,
+    chosen: Mapping[str, str] | None = None,
+    name: str | None = None,
+) -> Target:
+    """Return an operator in a runtime as a target, its parameters being inputs of the model.
+
+    which: the name of a runtime, or one; operator: by default LSTM without further attributes; chosen: readings that
+    are not the default; name: what the target is called. Raises TargetError where the runtime is not installed.
+    """
+    found = runtime(which) if isinstance(which, str) else which
+    required("onnx", "ONNX", "onnx")
+    own = Operator() if operator is None else operator
+
+    @lru_cache(maxsize=64)
+    def session(n: int, m: int, dtype: str) -> Run:
+        return found.session(single_node(own, n, m, dtype))
+
+    def forward(
+        params: Mapping[str, Array], x: Array, *states: Array, lengths: Array | None = None
+    ) -> tuple[Array, ...]:
+        run = session(x.shape[-1], states[0].shape[-1], str(x.dtype))
+        return tuple(run(inputs(own, params, x, states, lengths)))
+
+    spec = own.spec(chosen)
+    answers = readings(chosen)
+    return Target(
+        name=name or f"{found.package} {own}",
+        forward=forward,
+        spec=spec,
+        layout=layout_of(own, answers["coupling"]),
+        dtypes=found.dtypes,
+        past_length=answers["past_length"] if "sequence_lens" in own.inputs else None,
+        versions=found.versions,
+    )
+
+
+def inputs(
+    operator: Operator, params: Mapping[str, Array], x: Array, states: tuple[Array, ...], lengths: Array | None
+) -> dict[str, Array]:
+    """Return what a node is given, by the names of its inputs.
+
+    lengths: (B,); where the node takes them and there are none, all rows last to the end.
+    """
+    T, B = (x.shape[1], x.shape[0]) if operator.layout else x.shape[:2]
+    ends = np.full(B, T) if lengths is None else lengths
+    given = {"X": x, **params, "sequence_lens": ends.astype(np.int32)}
+    given |= {f"initial_{name}": state for name, state in zip(operator.states, states, strict=True)}
+    return {name: given[name] for name in input_names(operator) if name}
+
+
+def layout_of(operator: Operator, coupling: str) -> Layout:
+    """Return how a node holds what it is given; coupling: the reading of ``input_forget``."""
+    base = find_layout({"LSTM": "onnx", "GRU": "onnx_gru", "RNN": "onnx_rnn"}[operator.kind])
+    return replace(
+        base,
+        axes="BTDI BDI" if operator.layout else base.axes,
+        unused=coupling[0] if operator.input_forget else "",
+    )
