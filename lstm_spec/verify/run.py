@@ -11,6 +11,7 @@ from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
+from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
 from lstm_spec.verify.law_checks import law_checks
@@ -96,6 +97,7 @@ def verify(
         accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in formats}),
         checks=tuple(results),
         versions=versions_of(subject.target.versions),
+        exercised=exercised(subject.cell, plan, asking.results),
         diagnosis=diagnosis,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,

@@ -73,12 +73,25 @@ class Exactness:
 
 
 @dataclass(frozen=True)
+class Exercised:
+    """An equation, the checks that held the target against it, and how many of their cases could tell."""
+
+    equation: str
+    checks: tuple[str, ...]
+    cases: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {"equation": self.equation, "checks": list(self.checks), "cases": self.cases}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
-    accuracy: how exact the target had to be.
+    accuracy: how exact the target had to be. exercised: the equations that it was held against.
     """
 
     verdict: str
@@ -93,6 +106,7 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
+    exercised: tuple[Exercised, ...] = ()
 
     @property
     def cases(self) -> int:
@@ -141,6 +155,7 @@ class Report:
             "accuracy": self.accuracy.to_dict(),
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
+            "exercised": [equation.to_dict() for equation in self.exercised],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
             "counterexample": None if self.failing is None else counterexample_dict(self.failing),
             "seconds": round(self.seconds, 3),
