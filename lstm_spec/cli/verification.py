@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sentences, write_json, writing
+from lstm_spec.cli.common import (
+    cell_named,
+    check_place,
+    chosen,
+    listed,
+    progress_bar,
+    sentences,
+    write_json,
+    writing,
+)
 
 
 @click.command()
@@ -121,3 +130,30 @@ def _model(
             print_model(report, terminal())
     write_json(report.to_dict(), json_file)
     return report.exit_status
+
+
+@click.command()
+@click.argument("check", required=False)
+@click.option("--spec", default="lstm", show_default=True, help="The cell, a name or file.py:cell.")
+@click.option("--list", "listing", is_flag=True, help="List the checks, a line each.")
+@click.option("--json", "json_file", metavar="FILE", help="Write it as JSON; - is stdout.")
+@sentences
+def explain(check: str | None, spec: str, listing: bool, json_file: str | None) -> None:
+    """Say what CHECK asks: its clause of the specification, the equations, what it needs and catches.
+
+    \b
+    Example:
+      lstm-spec explain gradient_step --spec gru
+    """
+    from lstm_spec.report.clause import check_named, checks_of, clause_dict, clause_lines, list_lines
+
+    cell = cell_named(spec)
+    if listing or check is None:
+        write_json({"checks": [clause_dict(c, cell) for c in checks_of(cell).values()]}, json_file)
+        lines = list_lines(cell)
+    else:
+        found = check_named(cell, check)
+        write_json(clause_dict(found, cell), json_file)
+        lines = clause_lines(found, cell)
+    if json_file != "-":
+        click.echo("\n".join(lines))

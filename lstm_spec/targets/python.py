@@ -98,6 +98,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
     """
     if like is not None:
         found = find_like(like, value, name=name or getattr(value, "__name__", type(value).__name__))
+        found = replace(found, origin=Origin(name, "load", like) if name else None)
         return found if layout is None else replace(found, layout=_layout(layout, found.name))
     if isinstance(value, Target):
         found = value if layout is None else replace(value, layout=_layout(layout, value.name))

@@ -12,6 +12,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
+from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
 from lstm_spec.verify.law_checks import law_checks
@@ -109,6 +110,7 @@ def verify(
         checks=tuple(results),
         detection=_detection(asking),
         versions=versions_of(subject.target.versions),
+        exercised=exercised(subject.cell, plan, asking.results),
         diagnosis=diagnosis,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
