@@ -123,6 +123,13 @@ class Asking:
             kind, within = self._kind(check, result.finding)
             self.results[check.id] = replace(result, kind=kind, within=within)
 
+    def _shown(self, result: CheckResult) -> CheckResult:
+        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
+        if result.finding is None or self.first_finding:
+            return result
+        contract = self.subject.contracts[str(result.finding.case.dtype)]
+        return replace(result, snippet=snippet(self.subject, result.finding, contract))
+
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
         """Return the kind of a discrepancy, and of one of accuracy what the target is right to.
 
@@ -138,13 +145,6 @@ class Asking:
                 if not tally.failures and tally.inconclusive <= MOST_INCONCLUSIVE * tally.cases:
                     return ACCURACY, name
         return SEMANTIC, ""
-
-    def _shown(self, result: CheckResult) -> CheckResult:
-        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
-        if result.finding is None or self.first_finding:
-            return result
-        contract = self.subject.contracts[str(result.finding.case.dtype)]
-        return replace(result, snippet=snippet(self.subject, result.finding, contract))
 
     def _budget(self, check: Check) -> tuple[int, int]:
         if check.listed is not None:

@@ -52,6 +52,9 @@ def _check(law: Law, cell: Program, differentiable: bool) -> Check:
         id=f"law_gradient_{law.id}" if law.gradients else f"law_{law.id}",
         clause=law.statement,
         examine=partial(_examine, law, cell),
+        asks="the target answers questions whose answers the law ties together, with no reference beside them",
+        catches=f"whatever breaks it; {law.source}",
+        passes=("forward", "backward") if law.gradients or differentiable else ("forward",),
         # A law of values is asked of gradients too where there are any.
         needs=("sequence", "gradient_sequence"),
         # Bounds of a free recurrence say nothing of long sequences, so the cases are small.

@@ -12,8 +12,9 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
+from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, subject_of
+from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
 from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.robustness import ROBUSTNESS
 from lstm_spec.verify.subject import Subject
@@ -54,18 +55,19 @@ def verify(
 ) -> Report:
     """Hold a target against its specification and return the report.
 
-    target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, or a name as the
-    command line takes it. spec: the name of a cell as the command line takes it, a Program or a Network; by default
-    what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
-    cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
-    place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place of ``forward``;
-    then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in place of the
-    default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
-    skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
-    "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding: whether to end with
-    the first case that fails, without looking for a simpler one. isolate: whether the target runs in a process of its
-    own, so that a crash is a finding and no more; then timeout is how many seconds a call may take (60), and memory how
-    many GB it may take (8), where the system knows limits. progress: called with (done, total, what) as it goes.
+    target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, a name as the
+    command line takes it, or a ``Command``. spec: the name of a cell as the command line takes it, a Program or a
+    Network; by default what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one
+    draws the same cases. dtypes: the formats to check, by default those of the target. layout: how the target holds
+    parameters, in place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place
+    of ``forward``; then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in
+    place of the default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has
+    them. checks, skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as
+    "gradients" or "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding:
+    whether to end with the first case that fails, without looking for a simpler one. isolate: whether the target runs
+    in a process of its own, as a command always does, so that a crash is a finding and no more; then timeout is how
+    many seconds a call may take (60), and memory how many GB it may take (8), where the system knows limits. progress:
+    called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -77,7 +79,7 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    limits = limits_of(isolate, timeout, memory)
+    limits = limits_of(isolate or runs_apart(target), timeout, memory)
     subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
@@ -108,6 +110,7 @@ def verify(
         checks=tuple(results),
         detection=_detection(asking),
         versions=versions_of(subject.target.versions),
+        exercised=exercised(subject.cell, plan, asking.results),
         diagnosis=diagnosis,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,

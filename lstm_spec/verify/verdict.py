@@ -31,9 +31,9 @@ class CheckResult:
     """The result of one check over all formats of the target.
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
-    error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
-    function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
-    snippet: Python that shows the finding.
+    error seen, with its format; finding: the simplest failing case; snippet: Python that shows it. kind: of a
+    discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely; within: the
+    accuracy to which it is right then.
     """
 
     id: str
@@ -45,9 +45,9 @@ class CheckResult:
     worst_dtype: str = ""
     message: str = ""
     finding: Finding | None = None
+    snippet: str = ""
     kind: str = ""
     within: str = ""
-    snippet: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -78,12 +78,26 @@ class Exactness:
 
 
 @dataclass(frozen=True)
+class Exercised:
+    """An equation, the checks that held the target against it, and how many of their cases could tell."""
+
+    equation: str
+    checks: tuple[str, ...]
+    cases: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {"equation": self.equation, "checks": list(self.checks), "cases": self.cases}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
     accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
+    exercised: the equations that it was held against.
     """
 
     verdict: str
@@ -99,6 +113,7 @@ class Report:
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
     detection: Mapping[str, Detection] = field(default_factory=dict)
+    exercised: tuple[Exercised, ...] = ()
 
     @property
     def cases(self) -> int:
@@ -150,6 +165,7 @@ class Report:
             "detection": {name: found.to_dict() for name, found in self.detection.items()},
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
+            "exercised": [equation.to_dict() for equation in self.exercised],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
             "counterexample": None if self.failing is None else counterexample_dict(self.failing),
             "seconds": round(self.seconds, 3),
