@@ -62,9 +62,7 @@ def test_tinygrad_without_a_device_says_what_to_do(monkeypatch):
         raise RuntimeError("no usable devices")
 
     monkeypatch.setattr(tinygrad, "Tensor", refuse)
-    with pytest.raises(
-        TargetError, match=r"^tinygrad cannot compute here: RuntimeError: no usable devices.*; DEV"
-    ):
+    with pytest.raises(TargetError, match=r"^tinygrad cannot compute here: RuntimeError: no usable devices.*; DEV"):
         load("tinygrad")
 
 
