@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.spec.network import network_of
 from lstm_spec.spec.program import evaluate_shape
 from lstm_spec.targets.arrays import from_numpy
 from lstm_spec.targets.claims import claimed
@@ -20,9 +21,8 @@ def example(target: Target) -> tuple[dict[str, Any], tuple[Any, ...]]:
     sizes = {s.name: asked[s.name] for s in cell.sizes}
     values = cell.check_sizes(sizes)
     params = held.pack({name: np.zeros(shape, target.dtypes[0]) for name, shape in cell.dimensions(**sizes).items()})
-    states = (
-        np.zeros((1, *evaluate_shape(before.shape, values)[:1]), target.dtypes[0]) for before, _ in cell.recurrence
-    )
+    begun = cell.recurrence if network_of(cell).initial == "given" else ()
+    states = (np.zeros((1, *evaluate_shape(before.shape, values)[:1]), target.dtypes[0]) for before, _ in begun)
     x = target.layout.to_x(np.zeros((2, 1, sizes["n"]), target.dtypes[0]))
-    given = tuple(from_numpy(array, target.arrays) for array in (x, *held.to_states(tuple(states))))
+    given = tuple(from_numpy(array, target.arrays) for array in (x, *(held.to_states(tuple(states)) if begun else ())))
     return {name: from_numpy(array, target.arrays) for name, array in params.items()}, given

@@ -32,6 +32,7 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
         "numpy-rows": "lstm_spec.targets.signatures:Rows",
         "numpy-columns": "lstm_spec.targets.signatures:Columns",
+        **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )
 """The originals, each with the class that knows its interface.

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lstm_spec.compute.formats import dtype_of
+from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
@@ -31,6 +32,8 @@ Index = slice | Array
 @dataclass(frozen=True)
 class Case:
     """One valid question: parameters by name, x (T, B, n), and initial states (B, m), all in one format.
+
+    There are no states where a network has its own, learned or zero.
 
     regime: what kind of numbers; seed: of the generator that made them, None for small cases; cotangents: for questions
     about gradients, those of y (T, B, m) and of every final state (B, m); state_names: those of the states, in order;
@@ -114,17 +117,13 @@ SPECIAL = (3.0, -3.0, 10.0, -10.0, 40.0, -40.0, 100.0, -100.0, 1000.0, -1000.0, 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any.
-
-    from_zero: whether all initial states are zero.
-    """
+    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any."""
 
     params: Mapping[str, tuple[int, ...]]
     x: tuple[int, int, int]
     states: tuple[tuple[int, int], ...]
     cotangents: tuple[tuple[int, ...], ...] = ()
     state_names: tuple[str, ...] = ("h", "c")
-    from_zero: bool = False
 
     @property
     def all(self) -> tuple[tuple[int, ...], ...]:
@@ -148,7 +147,7 @@ class Shapes:
         return Case(
             params=params,
             x=pieces[k],
-            states=tuple(0 * piece if self.from_zero else piece for piece in pieces[k + 1 : s]),
+            states=tuple(pieces[k + 1 : s]),
             cotangents=tuple(pieces[s:]),
             state_names=self.state_names,
             **about,
@@ -165,12 +164,12 @@ def _shapes(cell: Program | Network, given: tuple[tuple[str, int], ...], T: int,
     sizes = dict(given)
     values = cell.check_sizes(sizes)
     width = evaluate_shape(cell.inputs[0].shape, values)[0]
-    states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)
+    final = tuple((B, evaluate_shape(after.shape, values)[0]) for _, after in cell.recurrence)
+    begun = final if network_of(cell).initial == "given" else ()
     y = (B, evaluate_shape(cell.output.shape, values)[0])
     steps = () if isinstance(cell, Network) and cell.outputs == "last" else (T,)
-    cotangents = ((*steps, *y), *states) if gradients else ()
-    from_zero = isinstance(cell, Network) and cell.initial == "zero"
-    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states, from_zero)
+    cotangents = ((*steps, *y), *final) if gradients else ()
+    return Shapes(cell.dimensions(**sizes), (T, B, width), begun, cotangents, cell.states)
 
 
 @st.composite
@@ -280,7 +279,13 @@ def fixed_sizes(cell: Program | Network, weights: Mapping[str, Array] | None) ->
 def sizes_of(cell: Program | Network, params: Mapping[str, Array]) -> dict[str, int]:
     """Return the sizes that parameters have; raises DimensionError if they contradict each other."""
     program = cell if isinstance(cell, Program) else _one_step(cell)
-    return infer_dimensions(program, {name: np.shape(p) for name, p in params.items()})
+    learned = {} if isinstance(cell, Program) else {p.name: params[p.name] for p in cell.learned}
+    sizes = infer_dimensions(program, {name: np.shape(p) for name, p in params.items() if name not in learned})
+    shapes = cell.dimensions(**sizes) if learned else {}
+    for name, p in learned.items():
+        if np.shape(p) != shapes[name]:
+            raise DimensionError(f"{name} has the shape {np.shape(p)}; expected {shapes[name]}, that of its state")
+    return sizes
 
 
 @lru_cache(maxsize=64)
