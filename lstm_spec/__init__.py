@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lstm_spec.spec.summary import summary
     from lstm_spec.spec.table import dimension_table
     from lstm_spec.spec.unroll import recurrence, unroll
+    from lstm_spec.targets.command import Command
     from lstm_spec.targets.contract import Target, TargetError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
@@ -67,6 +68,7 @@ _HOMES = {
     "lstm_spec.spec.summary": ("summary",),
     "lstm_spec.spec.table": ("dimension_table",),
     "lstm_spec.spec.unroll": ("recurrence", "unroll"),
+    "lstm_spec.targets.command": ("Command",),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
@@ -78,6 +80,7 @@ _ROOMS = {"strategies": "lstm_spec.verify.strategies"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Command",
     "DimensionError",
     "DrawError",
     "Equation",

@@ -1,6 +1,9 @@
 """One question to a target, forward and backward, for those of which every shape is dear."""
 
+from importlib.metadata import PackageNotFoundError, version
+
 import numpy as np
+import pytest
 
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.targets.claims import claimed
@@ -28,3 +31,13 @@ def comparisons(target, dtype="float64", *, sizes=None, lengths=None, gradients=
 def agrees(target, dtype="float64", **options):
     """Tell whether a target computes what it claims in that case."""
     return all(comparison.agrees for comparison in comparisons(target, dtype, **options))
+
+
+def released(package, wanted):
+    """Skip a test about what one release of a package does where there is another one, or none."""
+    try:
+        found = version(package)
+    except PackageNotFoundError:
+        pytest.skip(f"{package} is not installed")
+    if found != wanted:
+        pytest.skip(f"this is about {package} {wanted}, here is {found}")

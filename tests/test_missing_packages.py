@@ -13,6 +13,10 @@ TARGETS = {
     "flax-nnx": ("Flax", "flax", "flax"),
     "equinox": ("Equinox", "equinox", "equinox"),
     "haiku": ("Haiku", "haiku", "haiku"),
+    "mlx": ("MLX", "mlx", "mlx"),
+    "tinygrad": ("tinygrad", "tinygrad", "tinygrad"),
+    "openvino": ("OpenVINO", "openvino", "openvino"),
+    "paddle": ("PaddlePaddle", "paddle", "paddle"),
 }
 
 

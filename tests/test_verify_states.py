@@ -208,3 +208,24 @@ def test_two_layers_of_pytorch_of_different_sizes_are_verified():
 def test_a_fault_in_them_is_found():
     report = ls.verify(torch_stack("state of layer 1 forgotten"), profile="quick", first_finding=True, checks=ASKED[:3])
     assert report.verdict == "discrepancy"
+
+
+WRONG = """
+import lstm_spec as ls
+
+class Wrong:
+    spec = ls.layers({options})
+
+    def forward(self, params, x, *states):
+        y, *final = ls.runner(self.spec).forward(params, x, *states)
+        return y, *final[:-1], 1.01 * final[-1]
+"""
+
+
+@pytest.mark.parametrize("options", ['hidden=("m", "k")', 'initial="zero"', '"gru", initial="learned"'])
+def test_a_finding_can_be_run_again(tmp_path, monkeypatch, options):
+    (tmp_path / "wrong.py").write_text(WRONG.format(options=options), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    report = ls.verify("wrong.py:Wrong", profile="quick", checks=("signature", "step"))
+    with pytest.raises(AssertionError, match=r"\w+\[.*\] is .*, expected"):
+        exec(report.failing.snippet, {})

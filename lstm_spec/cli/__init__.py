@@ -8,10 +8,10 @@ from lstm_spec.cli.conformance import conformance
 from lstm_spec.cli.diagnosis import diagnose
 from lstm_spec.cli.mathematics import derive, draw, prove, show
 from lstm_spec.cli.vectors import vectors
-from lstm_spec.cli.verification import verify
+from lstm_spec.cli.verification import explain, verify
 
 GROUPS = {
-    "Somebody's LSTM": (verify, diagnose),
+    "Somebody's LSTM": (verify, diagnose, explain),
     "The mathematics": (show, derive, prove, draw),
     "Work around it": (vectors, campaign, conformance, selftest),
 }

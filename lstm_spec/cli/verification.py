@@ -5,11 +5,21 @@ from typing import Any
 
 import click
 
-from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sentences, write_json, writing
+from lstm_spec.cli.common import (
+    cell_named,
+    check_place,
+    chosen,
+    listed,
+    progress_bar,
+    sentences,
+    write_json,
+    writing,
+)
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", required=False)
+@click.option("--command", metavar="TEXT", help="In place of TARGET: a program that answers JSON lines.")
 @click.option("--spec", help="The cell to hold it against, a name or file.py:cell; by default what it claims, or lstm.")
 @click.option("--layout", help="How it holds parameters and states: a name such as pytorch, or FILE.toml.")
 @click.option("--like", metavar="ORIGINAL", help="The class that it stands in for, such as torch.nn.LSTM.")
@@ -28,7 +38,8 @@ from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sent
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @sentences
 def verify(
-    target: str,
+    target: str | None,
+    command: str | None,
     spec: str | None,
     layout: str | None,
     like: str | None,
@@ -50,20 +61,25 @@ def verify(
 
     TARGET is a built-in name (numpy, torch, torch-gru, torch-stack, …), package.module:attribute, or
     path/to/file.py:attribute: a function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method. A
-    file that ends in .onnx is a model, whose LSTM, GRU and RNN nodes are checked one by one in a runtime.
+    file that ends in .onnx is a model, whose LSTM, GRU and RNN nodes are checked one by one in a runtime. A program in
+    any language is given by --command; docs/protocol.md says what it reads and writes.
 
     Exit status: 0 verified, 1 a discrepancy, 2 the target could not be used, 3 inconclusive, 130 interrupted.
 
     \b
     Example:
       lstm-spec verify my_lstm.py:forward --dtype float32
+      lstm-spec verify --command "./my_lstm --fast"
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.console import print_report, terminal
+    from lstm_spec.targets.command import Command
     from lstm_spec.verify.run import verify as run
 
+    if (target is None) == (command is None):
+        raise click.UsageError("give either TARGET or --command")
     check_place(json_file)
-    if target.endswith(".onnx"):
+    if target is not None and target.endswith(".onnx"):
         fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
@@ -75,7 +91,7 @@ def verify(
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
         report = run(
-            target,
+            target if command is None else Command(command),
             spec=spec,
             layout=layout,
             like=like,
@@ -114,3 +130,30 @@ def _model(
             print_model(report, terminal())
     write_json(report.to_dict(), json_file)
     return report.exit_status
+
+
+@click.command()
+@click.argument("check", required=False)
+@click.option("--spec", default="lstm", show_default=True, help="The cell, a name or file.py:cell.")
+@click.option("--list", "listing", is_flag=True, help="List the checks, a line each.")
+@click.option("--json", "json_file", metavar="FILE", help="Write it as JSON; - is stdout.")
+@sentences
+def explain(check: str | None, spec: str, listing: bool, json_file: str | None) -> None:
+    """Say what CHECK asks: its clause of the specification, the equations, what it needs and catches.
+
+    \b
+    Example:
+      lstm-spec explain gradient_step --spec gru
+    """
+    from lstm_spec.report.clause import check_named, checks_of, clause_dict, clause_lines, list_lines
+
+    cell = cell_named(spec)
+    if listing or check is None:
+        write_json({"checks": [clause_dict(c, cell) for c in checks_of(cell).values()]}, json_file)
+        lines = list_lines(cell)
+    else:
+        found = check_named(cell, check)
+        write_json(clause_dict(found, cell), json_file)
+        lines = clause_lines(found, cell)
+    if json_file != "-":
+        click.echo("\n".join(lines))

@@ -43,6 +43,8 @@ def print_report(report: Report, console: Console) -> None:
             _print_line(console, check.message)
         if check.worst is not None and check.finding and check.worst != check.finding.deviation:
             _print_line(console, f"worst seen: {check.worst} ({check.worst_dtype})")
+    for line in detection_lines(report):
+        _print_line(console, line)
     if report.failing is not None and report.finding is not None:
         console.print("\nThe simplest case found", style="bold")
         for line in case_lines(report.finding):
@@ -55,6 +57,15 @@ def print_report(report: Report, console: Console) -> None:
 def _print_line(console: Console, line: str) -> None:
     # As a Text, or what looks like markup in other people's words would be taken for it.
     console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def detection_lines(report: Report) -> list[str]:
+    """Say how small a relative error of one weight would have shown."""
+    return [
+        f"{name}: a weight that is off by {found.median:.2g} of itself shows (median of {found.weights:,} weights at"
+        f" {', '.join(f'{key}={value}' for key, value in found.sizes.items())}; {found.worst:.2g} at worst)"
+        for name, found in report.detection.items()
+    ]
 
 
 def accuracy_lines(report: Report) -> list[str]:
@@ -83,7 +94,10 @@ def headline(report: Report) -> str:
     asked = f"{passes} in {' and '.join(report.dtypes)}, {cases}, seed {report.seed}"
     unclaimed = [c.id for c in report.checks if c.status == "not_claimed"]
     unsure = sum(c.inconclusive for c in report.checks)
-    scope = asked + (f"; {unsure:,} of them inconclusive" if unsure else "")
+    scope = asked + (f"; {unsure:,} of them inconclusive ({unsure / report.cases:.1%})" if unsure else "")
+    if report.detection:
+        limits = ", ".join(f"{found.median:.1g} in {name}" for name, found in report.detection.items())
+        scope += f"; smallest detectable error of one weight {limits}"
     scope += f"; {', '.join(unclaimed)} not claimed" if unclaimed else ""
     if report.verdict == VERIFIED:
         return f"{report.target} computes {report.spec}: {scope}"

@@ -46,7 +46,7 @@ class Target:
     None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
     those to ask for, where others are impossible or dear, with numbers of steps "T" and of rows "B" where these matter
     too. versions: of the packages it is made of. release: called when a verification is over, to end a process that the
-    target runs in; the next call starts another.
+    target runs in; the next call starts another. reentrant: whether several threads may call it at once.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Target:
     sizes: tuple[Mapping[str, int], ...] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
+    reentrant: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,16 +93,17 @@ def call_forward(
     *,
     method: Literal["forward", "differentiated"] = "forward",
     lengths: Array | None = None,
+    memory: str = "",
 ) -> tuple[Outputs, Past]:
     """Call a target's forward pass and return what it gave in the specification's layout.
 
     params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``,
     none where the network has its own; method: "differentiated" for the forward pass as backward runs it, where the
-    target has one; lengths: (B,), the steps of every row, where the target takes them. Everything is copied before, so
-    a target cannot change the caller's arrays. Raises MisbehaviourError for an exception in the target, and for values
-    of the wrong kind, number, shape or dtype.
+    target has one; lengths: (B,), the steps of every row, where the target takes them; memory: how the target's arrays
+    lie, where that is one of ``MEMORIES``. Everything is copied before, so a target cannot change the caller's arrays.
+    Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or dtype.
     """
-    arguments = forward_arguments(target, cell, params, x, states, lengths)
+    arguments = replace(forward_arguments(target, cell, params, x, states, lengths), memory=memory)
     own = held(target.layout, cell)
     call, results = perform(getattr(target, method), method, arguments, ("y", *own.states), arrays=target.arrays)
     return read_outputs(results, target, cell, x, states or own.blank_states(params, x.shape[1])), call

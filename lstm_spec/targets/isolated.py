@@ -6,9 +6,7 @@ What has a name is loaded by it there. What has none, such as an object, runs in
 import importlib.machinery
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -18,12 +16,12 @@ from weakref import WeakSet
 from lstm_spec.targets.calls import Arguments, MisbehaviourError, Past, Remote, Results
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
-from lstm_spec.targets.process import EndedError, Limits, Process, UnreadableError, fork, spawn
+from lstm_spec.targets.process import Limits, Process, UnreadableError, fork, shown, spawn
 from lstm_spec.targets.python import target_of
-from lstm_spec.targets.service import Service, shown
+from lstm_spec.targets.service import Service, starting
 from lstm_spec.targets.worker import Here, packed, serve, streams, unpacked
 
-STARTING = 120.0
+STARTING = Limits(timeout=120.0)
 """How many seconds a process has until it can load a target; what loading takes is the target's own time."""
 
 
@@ -71,7 +69,7 @@ def _spawned(name: str, layout: str | Layout | None, like: str | None, limits: L
     # Not with -m: what is pickled there has to have the name that it has here.
     serving = "from lstm_spec.targets.worker import main; main()"
     process = spawn([sys.executable, "-c", serving], limits, environment=environment)
-    with _starting(process, "the process for a target", STARTING) as deadline:
+    with starting(process, f"{name} cannot be loaded", "a process has not started in", STARTING) as deadline:
         _answer(process, deadline)
     process.send(packed((name, layout, like)))
     return process
@@ -118,11 +116,11 @@ class _Isolated:
 
     def _start(self) -> Process:
         process = self._begin()
-        with _starting(process, self._name, self._limits.timeout) as deadline:
+        begun, late = f"{self._name} cannot be loaded", f"{self._name} is not loaded after"
+        with starting(process, begun, late, self._limits) as deadline:
             kind, what = _answer(process, deadline)
-        if kind == "refused":
-            process.end()
-            raise TargetError(what)
+            if kind == "refused":
+                raise TargetError(what)
         self._said = what
         return process
 
@@ -151,19 +149,3 @@ def _answer(process: Process, deadline: float) -> Any:
         return unpacked(lambda size: process.take(size, deadline))
     except ValueError as error:
         raise UnreadableError(f"{shown(error.args[0])}, which is no answer of ours,") from None
-
-
-@contextmanager
-def _starting(process: Process, name: str, seconds: float) -> Iterator[float]:
-    """Give the deadline of a start, and turn what goes wrong meanwhile into a TargetError."""
-    try:
-        yield time.monotonic() + seconds
-    except EndedError as error:
-        raise TargetError(f"{name} cannot be loaded: its process {error}") from None
-    except TimeoutError:
-        late = f"{name} is not loaded after {seconds:g} s; give it longer with --timeout"
-        process.end()
-        raise TargetError(late) from None
-    except UnreadableError as error:
-        process.end()
-        raise TargetError(f"{name} cannot be loaded: its process wrote {error}") from None

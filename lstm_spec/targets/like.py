@@ -27,6 +27,9 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "flax.nnx.OptimizedLSTMCell": "lstm_spec.targets.jax_layers:Nnx",
         "equinox.nn.LSTMCell": "lstm_spec.targets.jax_layers:Equinox",
         "haiku.LSTM": "lstm_spec.targets.jax_layers:Haiku",
+        "mlx.nn.LSTM": "lstm_spec.targets.mlx:Layer",
+        "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
+        "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
         **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )

@@ -30,7 +30,10 @@ class Place:
 def output_shapes(
     target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...]
 ) -> dict[str, tuple[int, ...]]:
-    """Return the shapes in which the forward pass returns y and the final states, by the target's names."""
+    """Return the shapes in which the forward pass returns y and the final states, by the target's names.
+
+    states: of the shapes that the final ones have, each (B, m).
+    """
     held = Held(target.layout, cell)
     y = held.to_y(np.zeros(held.y_shape(x, states)))
     return {"y": y.shape, **{n: s.shape for n, s in zip(held.states, held.to_states(states), strict=True)}}

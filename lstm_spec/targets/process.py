@@ -4,6 +4,8 @@ What dies, hangs, or answers what cannot be read is ended, and started again whe
 write, so that neither side can block the other, on any system.
 """
 
+import json
+import math
 import os
 import queue
 import signal
@@ -17,9 +19,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from lstm_spec.targets import launch
+from lstm_spec.targets.contract import TargetError
 
 CHUNK = 1 << 16
 KEPT = 1 << 24
@@ -43,12 +46,38 @@ class Limits:
     memory: int = 8 * GB
 
 
+def limited(timeout: float | None = None, memory: float | None = None) -> Limits:
+    """Return limits in seconds and GB, those that are usual where none are given; raises TargetError."""
+    for name, value in {"timeout": timeout, "memory": memory}.items():
+        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise TargetError(f"{name} is a positive number, got {value!r}")
+    usual = Limits()
+    return Limits(usual.timeout if timeout is None else timeout, usual.memory if memory is None else int(memory * GB))
+
+
 class EndedError(Exception):
     """A process that is no longer there to answer; the message is what became of it, such as "died of SIGSEGV"."""
 
 
 class UnreadableError(Exception):
     """An answer that cannot be read; the message says what it is instead."""
+
+
+SHOWN = 60
+"""How many characters are shown of what should not have come."""
+
+
+def shown(value: Any) -> str:
+    """Return the beginning of what came, bytes or a value of JSON, for a sentence.
+
+    >>> print(shown(b"hello, world"), shown({"id": 3}))
+    'hello, world' {"id": 3}
+    """
+    if isinstance(value, bytes):
+        text = value[: 4 * SHOWN].decode("utf-8", "replace").strip()
+        return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
 class Child(Protocol):

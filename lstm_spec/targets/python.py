@@ -44,6 +44,10 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
         "equinox": "equinox.nn.LSTMCell",
         "haiku": "haiku.LSTM",
+        "mlx": "mlx.nn.LSTM",
+        "tinygrad": "tinygrad.nn.LSTMCell",
+        "paddle": "paddle.nn.LSTM(lengths=True)",
+        "openvino": "lstm_spec.targets.openvino:sequence",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
@@ -85,6 +89,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
     """
     if like is not None:
         found = find_like(like, value, name=name or getattr(value, "__name__", type(value).__name__))
+        found = replace(found, origin=Origin(name, "load", like) if name else None)
         return found if layout is None else replace(found, layout=_layout(layout, found.name))
     if isinstance(value, Target):
         found = value if layout is None else replace(value, layout=_layout(layout, value.name))
@@ -107,6 +112,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         layers=said.kind("layers", int, 1),
         bidirectional=said.kind("bidirectional", bool, False),
         past_length=said.kind("past_length", str, None),
+        reentrant=said.kind("reentrant", bool, False),
         layout=_layout(said.of("layout", "canonical") if layout is None else layout, name),
         dtypes=_dtypes(said),
         arrays=arrays,

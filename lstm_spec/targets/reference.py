@@ -20,14 +20,15 @@ _FORMATS = ("float64", "float32")
 
 def numpy_layer() -> Target:
     """Return the NumPy layer that is written by hand for speed."""
-    return Target(name="numpy", forward=widened(layer.forward), backward=widened(layer.backward), dtypes=_FORMATS)
+    forward, backward = widened(layer.forward), widened(layer.backward)
+    return Target(name="numpy", forward=forward, backward=backward, dtypes=_FORMATS, reentrant=True)
 
 
 def compiled_spec(spec: Program | Network | None = None) -> Target:
     """Return the equations of a cell or network themselves, compiled to NumPy and run, by default those of lstm."""
     spec = lstm() if spec is None else spec
     forward, backward = canonical(spec) if isinstance(spec, Program) else _run(spec)
-    return Target(name=SPEC, forward=forward, backward=backward, spec=spec, dtypes=_FORMATS)
+    return Target(name=SPEC, forward=forward, backward=backward, spec=spec, dtypes=_FORMATS, reentrant=True)
 
 
 def _run(network: Network) -> tuple[Callable[..., Any], Callable[..., Any]]:

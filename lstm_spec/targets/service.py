@@ -1,20 +1,18 @@
 """A process that is asked one thing after another, and started again where it was lost: every loss is a finding."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.targets.contract import TargetError
-from lstm_spec.targets.process import GRACE, EndedError, Limits, Process, UnreadableError
+from lstm_spec.targets.process import GRACE, EndedError, Limits, Process, UnreadableError, shown
 
 T = TypeVar("T")
 
 MOST_HANGS = 3
 """After how many calls that did not return a target is not called any more, since each of them costs its whole time."""
-
-SHOWN = 60
-"""How many characters are shown of what should not have come."""
 
 
 class HungError(MisbehaviourError):
@@ -86,7 +84,21 @@ class Service:
         return self._process
 
 
-def shown(data: bytes) -> str:
-    """Return the beginning of what a process wrote, for a sentence."""
-    text = data[: 4 * SHOWN].decode("utf-8", "replace").strip()
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+@contextmanager
+def starting(process: Process, begun: str, late: str, limits: Limits) -> Iterator[float]:
+    """Give the deadline of the first answer, and end a process that fails to give it with a TargetError.
+
+    begun: the beginning of the sentence, such as "mine.py:f cannot be loaded"; late: where it takes too long.
+    """
+    try:
+        try:
+            yield time.monotonic() + limits.timeout
+        except EndedError as error:
+            raise TargetError(f"{begun}: its process {error}") from None
+        except TimeoutError:
+            raise TargetError(f"{late} {limits.timeout:g} s; give it longer with --timeout") from None
+        except UnreadableError as error:
+            raise TargetError(f"{begun}: its process wrote {error}".rstrip(",")) from None
+    except BaseException:
+        process.end()
+        raise

@@ -14,12 +14,14 @@ from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import has_float64
+from lstm_spec.targets.calls import Remote
 from lstm_spec.targets.claims import claimed
+from lstm_spec.targets.command import Command
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.isolated import isolated
 from lstm_spec.targets.layout import Layout
-from lstm_spec.targets.process import GB, Limits
+from lstm_spec.targets.process import Limits, limited
 from lstm_spec.targets.python import BUILT_IN, load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
@@ -59,7 +61,12 @@ def subject_of(
 
 
 def _found(target: Any, layout: str | Layout | None, like: str | None, limits: Limits | None) -> Target:
-    if limits is not None:
+    if isinstance(target, Command):
+        if like is not None:
+            raise UsageError(f"{target.text} is a program, which is like no class; leave like out")
+        return target.target(layout=layout, limits=limits)
+    remote = isinstance(target, Target) and isinstance(target.forward, Remote)
+    if limits is not None and not remote:
         return isolated(target, layout=layout, like=like, limits=limits)
     return (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
 
@@ -87,20 +94,17 @@ def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> N
         backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), exact["float64"])
 
 
-def limits_of(isolate: bool, timeout: float | None = None, memory: float | None = None) -> Limits | None:
-    """Return what a target may take in a process of its own, None where it runs in ours.
+def runs_apart(target: Any) -> bool:
+    """Tell whether a target runs in a process of its own without being asked to."""
+    return isinstance(target, Command)
 
-    timeout: seconds a call; memory: GB. Raises UsageError for limits without a process, and for numbers that are none.
-    """
-    given = {"timeout": timeout, "memory": memory}
-    for name, value in given.items():
+
+def limits_of(isolate: bool, timeout: float | None, memory: float | None) -> Limits | None:
+    """Return what a target may take in a process of its own, None where it runs in ours; raises UsageError."""
+    for name, value in {"timeout": timeout, "memory": memory}.items():
         if value is not None and not isolate:
             raise UsageError(f"{name} limits a target in a process of its own; add isolate")
-        if value is not None and not (isinstance(value, int | float) and 0 < value < np.inf):
-            raise UsageError(f"{name} is a positive number, got {value!r}")
-    usual = Limits()
-    chosen = Limits(usual.timeout if timeout is None else timeout, usual.memory if memory is None else int(memory * GB))
-    return chosen if isolate else None
+    return limited(timeout, memory) if isolate else None
 
 
 def check_known(what: str, name: str, names: Iterable[str]) -> None:

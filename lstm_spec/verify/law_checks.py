@@ -23,7 +23,9 @@ from lstm_spec.verify.compare import Comparison, compare
 from lstm_spec.verify.search import Finding, Outcome
 from lstm_spec.verify.subject import Subject
 
-ASKED_OTHERWISE = frozenset({"split", "row_order", "single_rows", "enclosure", "determinant", "output_gate_alone"})
+ASKED_OTHERWISE = frozenset(
+    {"split", "row_order", "single_rows", "poison", "enclosure", "determinant", "output_gate_alone"}
+)
 """Laws that make no check: the first are checks of their own, or about bounds; the closed forms of the Jacobian are
 computed in float64 without a bound on their own rounding."""
 
@@ -50,6 +52,9 @@ def _check(law: Law, cell: Program, differentiable: bool) -> Check:
         id=f"law_gradient_{law.id}" if law.gradients else f"law_{law.id}",
         clause=law.statement,
         examine=partial(_examine, law, cell),
+        asks="the target answers questions whose answers the law ties together, with no reference beside them",
+        catches=f"whatever breaks it; {law.source}",
+        passes=("forward", "backward") if law.gradients or differentiable else ("forward",),
         # A law of values is asked of gradients too where there are any.
         needs=("sequence", "gradient_sequence"),
         # Bounds of a free recurrence say nothing of long sequences, so the cases are small.

@@ -95,12 +95,13 @@ def search(
     tick: Callable[[], None],
     smaller: Callable[[Case], Iterator[Case]],
     simplify: bool = True,
+    aim: bool = False,
 ) -> None:
     """Examine drawn cases until one fails or ``cases`` are done, then, to ``simplify``, look for a simpler failing one.
 
     strategy: of cases; examine: says what one case gave; tally: filled as it goes, so that an interrupted search leaves
-    what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it.
-    The same seed draws the same cases.
+    what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it;
+    aim: whether cases that come nearer to what is allowed are followed. The same seed draws the same cases.
     """
     after = 0
 
@@ -114,6 +115,8 @@ def search(
             tick()
         outcome = examine(case)
         tally.add(outcome)
+        if aim and outcome.finding is None and outcome.comparison is not None:
+            hypothesis.target(outcome.comparison.worst.ratio, label="error over allowed error")
         if outcome.finding is not None:
             raise _FalsifiedError if simplify and outcome.finding.fault != "hung" else _Enough
 
@@ -122,7 +125,7 @@ def search(
         database=None,
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, Phase.shrink) if simplify else (Phase.generate,),
+        phases=(Phase.generate, *[Phase.target] * aim, *[Phase.shrink] * simplify),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,

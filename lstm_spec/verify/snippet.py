@@ -14,7 +14,7 @@ from lstm_spec.targets.calls import Arguments
 from lstm_spec.targets.contract import forward_arguments, with_cotangents
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.places import gradient_place, output_place, output_shapes
-from lstm_spec.verify.cases import Array
+from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.compare import Deviation, compare
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
@@ -111,7 +111,7 @@ class _Script:
         if question.method != "backward":
             return given
         dy, *dstates = case.cotangents
-        return with_cotangents(Held(target.layout, cell), given, dy, tuple(dstates))
+        return with_cotangents(self._held, given, dy, tuple(dstates))
 
     def definitions(self) -> Iterator[str]:
         """Yield the lines that name every array of every call, what comes again but once."""
@@ -143,8 +143,8 @@ class _Script:
         new = key not in known
         if new:
             known.append(key)
-        number = known.index(key)
-        return f"{base}_{number + 1}" if number else base, new
+        number, name = known.index(key), _variable(base)
+        return f"{name}_{number + 1}" if number else name, new
 
     def _function(self, k: int) -> str:
         origin, method = self.subject.target.origin, self.calls[k].method
@@ -162,10 +162,17 @@ class _Script:
     def results(self) -> tuple[str, ...]:
         """What the calls return, by name."""
         if self.backward:
-            forward = len(self.asked[-1].rest) // 2
-            # As many cotangents as there are sequences and states: dy for x, and one for every initial state.
-            return ("dparams", *(f"d{name}" for name, _ in self.asked[-1].rest[:forward]))
-        return ("y", *Held(self.subject.target.layout, self.subject.cell).states)
+            names = [name for name, _ in self.asked[-1].rest]
+            return ("dparams", *(f"d{name}" for name in names[: names.index("dy")]))
+        return ("y", *self._held.states)
+
+    @property
+    def _held(self) -> Held:
+        return Held(self.subject.target.layout, self.subject.cell)
+
+    def _final(self, case: Case) -> tuple[Array, ...]:
+        """Return states of the shapes that the final ones have."""
+        return case.states or self._held.blank_states(case.params, case.B)
 
     def value(self, deviation: Deviation) -> list[str]:
         """Return the lines that hold one number against what it has to be."""
@@ -173,7 +180,7 @@ class _Script:
         several, said = len(self.calls) > 1, number.replace('"', "'")
         return [
             *self._before(),
-            f"{', '.join(self.results)} = {self._call(-1, copied=several)}",
+            f"{', '.join(map(_variable, self.results))} = {self._call(-1, copied=several)}",
             f"got, expected, allowed = float({number}), {deviation.expected!r}, {deviation.allowed!r}",
             f'assert abs(got - expected) <= allowed, f"{said} is {{got}}, expected {{expected}}"',
         ]
@@ -182,20 +189,14 @@ class _Script:
         case, target, cell = self.calls[-1].case, self.subject.target, self.subject.cell
         index = tuple(deviation.position.values())
         if not self.backward:
-            place = output_place(target, cell, case.x, self._final, deviation.output, index)
-            return f"{place.result}[{', '.join(map(str, place.index))}]"
+            place = output_place(target, cell, case.x, self._final(case), deviation.output, index)
+            return f"{_variable(place.result)}[{', '.join(map(str, place.index))}]"
         given = forward_arguments(target, cell, case.params, case.x, case.states, case.lengths)
         name = deviation.output.removeprefix("d")
         place = gradient_place(target, cell, case.params, given, name, index)
         key = place.result.removeprefix("d")
-        array = f"dparams[{_quoted(key)}]" if key in given.params else place.result
+        array = f"dparams[{_quoted(key)}]" if key in given.params else _variable(place.result)
         return f"{array}[{', '.join(map(str, place.index))}]"
-
-    @property
-    def _final(self) -> tuple[Array, ...]:
-        """States in the shapes of the final ones, which a network that has its own is not given."""
-        case = self.calls[-1].case
-        return case.states or Held(self.subject.target.layout, self.subject.cell).blank_states(case.params, case.B)
 
     def form(self) -> list[str]:
         """Return the lines that hold what comes against the form of an answer."""
@@ -211,7 +212,7 @@ class _Script:
                 f"expected += zip({list(shapes.values())}, others, {list(shapes)})",
             ]
         else:
-            found = output_shapes(self.subject.target, self.subject.cell, case.x, self._final)
+            found = output_shapes(self.subject.target, self.subject.cell, case.x, self._final(case))
             lines.append(f"expected = zip({list(found.values())}, returned, {list(found)})")
         return [
             *lines,
@@ -244,6 +245,11 @@ class _Script:
             *(self._call(k, copied=True) for k in range(1, len(self.calls))),
             'assert repr([a.tolist() for a in returned]) == before, "a later call wrote over what the first returned"',
         ]
+
+
+def _variable(name: str) -> str:
+    """Return a name as Python can have it: l0_h0 for the state l0.h0 of a network."""
+    return name.replace(".", "_")
 
 
 def _quoted(text: str) -> str:

@@ -49,9 +49,9 @@ class Subject:
     asked: list[Question] | None = None
     contracts: Contracts = field(default_factory=contracts)
 
-    def call(self, case: Case) -> tuple[Outputs, Past]:
-        """Call the target's forward pass on a case; raises MisbehaviourError."""
-        return self._forward("forward", case)
+    def call(self, case: Case, *, memory: str = "") -> tuple[Outputs, Past]:
+        """Call the target's forward pass on a case, its arrays in a given memory; raises MisbehaviourError."""
+        return self._forward("forward", case, memory)
 
     def compare(self, case: Case, outputs: Outputs, contract: Accuracy) -> Comparison:
         """Hold what one call returned against the specification, h taken from the target at every step."""
@@ -83,10 +83,10 @@ class Subject:
             returned |= gradients.values
         return gradients, call
 
-    def _forward(self, method: Method, case: Case) -> tuple[Outputs, Past]:
-        given = (case.params, case.x, case.states)
+    def _forward(self, method: Method, case: Case, memory: str = "") -> tuple[Outputs, Past]:
+        given = (self.target, self.cell, case.params, case.x, case.states)
         with self._recorded(method, case) as returned:
-            outputs, call = call_forward(self.target, self.cell, *given, method=method, lengths=case.lengths)
+            outputs, call = call_forward(*given, method=method, lengths=case.lengths, memory=memory)
             returned |= {"y": outputs.y, **outputs.states}
         return outputs, call
 

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
+from lstm_spec.verify.detection import Detection
 from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
@@ -21,14 +22,18 @@ SCHEMA = 1
 """The version of the report's form; it changes when a key changes its meaning."""
 
 
+MOST_INCONCLUSIVE = 0.75
+"""The part of the cases of a check that may be too ill-conditioned to tell; of more, it is inconclusive itself."""
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """The result of one check over all formats of the target.
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
-    error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
-    function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
-    snippet: Python that shows the finding.
+    error seen, with its format; finding: the simplest failing case; snippet: Python that shows it. kind: of a
+    discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely; within: the
+    accuracy to which it is right then.
     """
 
     id: str
@@ -40,9 +45,9 @@ class CheckResult:
     worst_dtype: str = ""
     message: str = ""
     finding: Finding | None = None
+    snippet: str = ""
     kind: str = ""
     within: str = ""
-    snippet: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -73,12 +78,26 @@ class Exactness:
 
 
 @dataclass(frozen=True)
+class Exercised:
+    """An equation, the checks that held the target against it, and how many of their cases could tell."""
+
+    equation: str
+    checks: tuple[str, ...]
+    cases: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {"equation": self.equation, "checks": list(self.checks), "cases": self.cases}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
-    accuracy: how exact the target had to be.
+    accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
+    exercised: the equations that it was held against.
     """
 
     verdict: str
@@ -93,6 +112,8 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
+    detection: Mapping[str, Detection] = field(default_factory=dict)
+    exercised: tuple[Exercised, ...] = ()
 
     @property
     def cases(self) -> int:
@@ -139,8 +160,12 @@ class Report:
             "seed": self.seed,
             "dtypes": list(self.dtypes),
             "accuracy": self.accuracy.to_dict(),
+            "inconclusive": sum(check.inconclusive for check in self.checks),
+            "most_inconclusive": MOST_INCONCLUSIVE,
+            "detection": {name: found.to_dict() for name, found in self.detection.items()},
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
+            "exercised": [equation.to_dict() for equation in self.exercised],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
             "counterexample": None if self.failing is None else counterexample_dict(self.failing),
             "seconds": round(self.seconds, 3),
