@@ -14,6 +14,9 @@ WORDS: Mapping[str, str] = MappingProxyType(
 )
 """What stands in the table for each status; – is a feature that nobody claims."""
 
+LONGEST = 240
+"""The most letters of a message in a note; JSON has all of them."""
+
 LEGEND = (
     "verified: it computes what the specification says. DISCREPANCY: it computes something else, or ends without an"
     " answer. raises: it says that it cannot. inconclusive: no case could tell. –: not claimed."
@@ -126,7 +129,11 @@ def _versions(filled: Filled) -> Iterator[str]:
 
 def _note(cell: Cell) -> str:
     probably = f" Probably: {cell.diagnosis}." if cell.diagnosis else ""
-    return f"{cell.row}, {cell.column}: {cell.message}.{probably}"
+    message = cell.message
+    if len(message) > LONGEST:
+        # What an exception says is at its beginning and at its end.
+        message = f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+    return f"{cell.row}, {cell.column}: {message}.{probably}"
 
 
 def _plain(text: str) -> str:

@@ -99,9 +99,7 @@ def tables() -> tuple[Table, ...]:
 
 
 def _table(given: Mapping[str, Any]) -> Table:
-    columns = tuple(
-        Column(**{k: tuple(v) if isinstance(v, list) else v for k, v in c.items()}) for c in given["column"]
-    )
+    columns = tuple(map(_column, given["column"]))
     table = Table(given["title"], columns, tuple(Row(**row) for row in given["row"]), given.get("turned", False))
     names = {column.name for column in columns}
     for row in table.rows:
