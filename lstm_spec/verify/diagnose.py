@@ -23,6 +23,7 @@ from lstm_spec.verify.cases import Case
 from lstm_spec.verify.faults import faults
 from lstm_spec.verify.gradient_faults import gradient_faults
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis, equation_hypotheses
+from lstm_spec.verify.ignored import ignored, ignored_in_network
 from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
@@ -73,7 +74,7 @@ def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ..
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
         return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    return (*mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
+    return (*ignored(cell), *mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
 
 
 @lru_cache(maxsize=16)
@@ -91,7 +92,7 @@ def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Can
     cells = dict.fromkeys(run.cell for run in spec.every_pass)
     inner = (in_every_pass(spec, h) for cell in cells for h in hypotheses(cell) if isinstance(h, Hypothesis))
     found: dict[str, Candidate] = {}
-    for hypothesis in (*length_faults(spec), *network_faults(spec), *inner):
+    for hypothesis in (*ignored_in_network(spec), *length_faults(spec), *network_faults(spec), *inner):
         found.setdefault(hypothesis.id, hypothesis)
     return tuple(found.values())
 
@@ -249,7 +250,7 @@ PROBES: tuple[tuple[Mapping[str, int], int, int, str], ...] = (
 """What a target is asked for a diagnosis: sizes, steps, rows and regime, the most telling first."""
 
 
-def probe_cases(make: Callable[..., Case], cell: Program) -> Iterator[Case]:
+def probe_cases(make: Callable[..., Case], cell: Program | Network) -> Iterator[Case]:
     """Yield the cases that a target is asked for a diagnosis; make: ``seeded_case`` with its cell and format given."""
     for seed, (sizes, T, B, regime) in enumerate(PROBES):
         own = {s.name: sizes.get(s.name, 2) for s in cell.sizes}

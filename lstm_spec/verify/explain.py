@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 
 from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
-from lstm_spec.spec.network import Network
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
-from lstm_spec.verify.cases import Case, seeded_case
+from lstm_spec.verify.cases import Case, seeded_case, with_lengths
 from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.packed import in_layout
@@ -33,9 +33,6 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     if not np.isfinite(deviation.got):
         return (_overflow(finding),)
     cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
-    # The hypotheses are about the equations of one cell, and know nothing of rows that end before the others.
-    if isinstance(cell, Network) or finding.case.lengths is not None:
-        return ()
     observations = list(_observations(subject, cell, finding.case))
     if not observations:
         return ()
@@ -43,6 +40,8 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     matcher = Matcher(observations, contract)
     found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS)
+    if isinstance(cell, Network):
+        return found
     return tuple(in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
 
 
@@ -72,12 +71,17 @@ def _overflow(finding: Finding) -> Diagnosis:
     return Diagnosis("overflow" if reason else "not-finite", f"{what}{reason}", 0.5)
 
 
-def _observations(subject: Subject, cell: Program, counterexample: Case) -> Iterator[Observation]:
+def _observations(subject: Subject, cell: Program | Network, counterexample: Case) -> Iterator[Observation]:
     gradients = bool(counterexample.cotangents)
     make = partial(seeded_case, cell, str(counterexample.dtype), gradients=gradients)
     weights = subject.target.weights
     probes = () if weights is not None else probe_cases(make, cell)
     for case in (*probes, counterexample):
+        if counterexample.lengths is not None and case.lengths is None:
+            # Rows of every length that there is room for, the longest in the middle.
+            ends = 1 + (np.arange(case.B) + case.T // 2) % case.T
+            ends[case.B // 2] = case.T
+            case = with_lengths(case, cell, ends)
         try:
             yield Observation(case, _returned(subject, case))
         except MisbehaviourError:
@@ -88,6 +92,9 @@ def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:
     if case.cotangents:
         return dict(subject.call_backward(case)[0].values)
     outputs, _ = subject.call(case)
+    if case.lengths is not None and network_of(subject.cell).free_padding:
+        # Of what stands past a row's end no hypothesis can know.
+        return dict(outputs.states)
     return {"y": outputs.y, **outputs.states}
 
 
