@@ -30,7 +30,7 @@ from lstm_spec.verify.verdict import (
 )
 
 EXPLAINED = frozenset(
-    {"step", "sequence", "repeat", "lengths", "gradient_step", "gradient_sequence", "gradient_repeat"}
+    {"step", "sequence", "lengths", "repeat", "gradient_step", "gradient_sequence", "gradient_repeat"}
 )
 """The checks whose findings are about one call as it is; others change the case, or compare answers with each other."""
 
