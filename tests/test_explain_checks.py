@@ -10,6 +10,7 @@ from lstm_spec.cli import main
 from lstm_spec.report.clause import checks_of
 from lstm_spec.verify.checks import CHECKS
 from lstm_spec.verify.exercised import equations_of
+from lstm_spec.verify.selftest import kill, planted
 from tests import faulty
 
 CATCHES = {

@@ -29,7 +29,8 @@ class Check:
     and of its backward pass, "backward". needs: the checks that must hold before this one means anything. least_steps,
     least_rows, most_steps, most_rows, most_size: limits to the sizes of its cases, where it wants others than most
     checks. seeded: whether full-significand cases are tried after the small ones. gradients, lengths: whether its cases
-    have cotangents, and rows of unequal length; states: whether it begins from states of its own choice.
+    have cotangents, and rows of unequal length; states: whether it begins from states of its own choice;
+    chooses_parameters: whether it needs parameters and sizes of its own choice.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Check:
     gradients: bool = False
     lengths: bool = False
     states: bool = False
+    chooses_parameters: bool = False
 
 
 def _finding(comparison: Comparison, case: Case, where: str = "") -> Finding | None:
