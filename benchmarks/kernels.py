@@ -27,7 +27,8 @@ CHOICES: dict[str, dict[str, str]] = {
         "ONEDNN_MAX_CPU_ISA": "SSE41",
         "ATEN_CPU_CAPABILITY": "default",
         "MKL_CBWR": "COMPATIBLE",
-        "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",
+        # With less than AVX it lacks what converts float16.
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX",
     },
 }
 """By name the environment in which NumPy's BLAS, oneDNN, PyTorch, MKL and XLA take kernels of that family."""

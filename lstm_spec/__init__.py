@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from lstm_spec.spec.summary import summary
     from lstm_spec.spec.table import dimension_table
     from lstm_spec.spec.unroll import recurrence, unroll
+    from lstm_spec.targets.command import Command
     from lstm_spec.targets.contract import Target, TargetError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
     from lstm_spec.verify import strategies
     from lstm_spec.verify.deviations import KnownDeviation
+    from lstm_spec.verify.recorded import diagnose
     from lstm_spec.verify.replay import Replay, ReplayError, replay
     from lstm_spec.verify.run import assert_conforms, verify
     from lstm_spec.write.write import write
@@ -68,11 +70,13 @@ _HOMES = {
     "lstm_spec.spec.summary": ("summary",),
     "lstm_spec.spec.table": ("dimension_table",),
     "lstm_spec.spec.unroll": ("recurrence", "unroll"),
+    "lstm_spec.targets.command": ("Command",),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
     "lstm_spec.verify.deviations": ("KnownDeviation",),
     "lstm_spec.verify.replay": ("Replay", "ReplayError", "replay"),
+    "lstm_spec.verify.recorded": ("diagnose",),
     "lstm_spec.verify.run": ("assert_conforms", "verify"),
     "lstm_spec.write.write": ("write",),
 }
@@ -80,6 +84,7 @@ _ROOMS = {"strategies": "lstm_spec.verify.strategies"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Command",
     "DimensionError",
     "DrawError",
     "Equation",
@@ -107,6 +112,7 @@ __all__ = [
     "check_cell",
     "compile_program",
     "define_cell",
+    "diagnose",
     "dimension_table",
     "draw",
     "error_bound",

@@ -56,7 +56,7 @@ def sizes_of(network):
 
 
 def arguments(network, *, T, B, seed=0, dtype="float64"):
-    """Return params, x, and the initial states by kind."""
+    """Return params, x, and the initial states as they are passed."""
     rng = np.random.default_rng(seed)
     sizes = sizes_of(network)
     values = network.check_sizes(sizes)
@@ -69,14 +69,13 @@ def arguments(network, *, T, B, seed=0, dtype="float64"):
 
 
 def cotangents(network, outputs, seed=1):
-    """Return cotangents of y and of every final state, by kind."""
+    """Return cotangents of y and of every final state."""
     rng = np.random.default_rng(seed)
-    normal = lambda a: tuple(map(normal, a)) if isinstance(a, tuple) else rng.standard_normal(a.shape)  # noqa: E731
-    return [normal(value) for value in outputs]
+    return [rng.standard_normal(value.shape) for value in outputs]
 
 
-def flat(network, kinds):
-    return runner(network)._flat(kinds)
+def flat(network, stacks):
+    return runner(network)._flat(stacks)
 
 
 def alive(lengths, T):

@@ -1,5 +1,7 @@
 """The operators LSTM, GRU and RNN of ONNX by hand, from the operators' text alone, without the package."""
 
+from functools import partial
+
 import numpy as np
 
 WITH_ALPHA = {"affine": 1, "leakyrelu": 0.01, "thresholdedrelu": 1, "scaledtanh": 1, "hardsigmoid": 0.2, "elu": 1}
@@ -28,9 +30,7 @@ def activations(kind, attributes, directions):
     for name in (n.lower() for n in names):
         a = (alphas.pop(0) if alphas else np.float32(WITH_ALPHA[name])) if name in WITH_ALPHA else None
         b = (betas.pop(0) if betas else np.float32(WITH_BETA[name])) if name in WITH_BETA else None
-        found.append(
-            lambda x, f=FUNCTIONS[name], a=a, b=b: f(x, *(None if v is None else x.dtype.type(v) for v in (a, b)))
-        )
+        found.append(partial(applied, FUNCTIONS[name], (a, b)))
     count = len(found) // directions
     return [found[k * count : (k + 1) * count] for k in range(directions)]
 

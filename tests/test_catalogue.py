@@ -40,7 +40,7 @@ COUNTS = {
     "layer_norm_gate": "4m(n+m+2)",
     "clipped": "m(4n+5q+4)",
     "zoneout": "4m(n+m+1)",
-    "dropout": "n+5m+4m²+4n·m",
+    "dropout": "4m(n+m+1)",
     "deep": "4(64n+129m+64)",
     "rnn": "m(n+m+1)",
     "gru": "3m(n+m+1)",

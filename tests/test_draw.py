@@ -52,6 +52,10 @@ MOST_CROSSINGS = {
     "peephole": 2,
     "lstmp_peephole": 2,
     "gru_reset_after": 2,
+    "dropout": 1,
+    "zoneout": 3,
+    "slstm": 14,
+    "fgr": 22,
     "own_lstmp": 1,
     "own_gru": 1,
     "own_mgu": 1,
@@ -246,6 +250,15 @@ def test_what_no_unit_reads_whole_has_no_lines(cell, recurrent):
     assert ("only its own state" in unit.text) != recurrent
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu", "fgr"])
+def test_no_wire_of_a_unit_runs_under_its_neurons(cell):
+    drawing = read_svg(picture("unit", cell).svg())
+    floor = max(n.rect.y1 for n in drawing.nodes.values() if n.kind == "neuron")
+    within = [w for w in drawing.wires if drawing.nodes[w.source].kind != "entry"]
+    assert within
+    assert [w for w in within if max(y for _, y in w.points) > floor + 0.5] == []
+
+
 def test_network_counts_units_and_outputs():
     text = read_svg(picture("network", "lstmp").svg()).text
     assert "70 units" in text
@@ -381,6 +394,26 @@ def test_highlight_marks_the_operation_and_its_value():
     source = ls.draw("cell", ALL["lstm"], n=32, m=70, highlight="i").svg()
     assert re.search(r'class="node layer marked" id="i"', source)
     assert re.search(r'class="wire value marked" data-from="i"', source)
+
+
+@pytest.mark.parametrize("view", ["cell", "unit", "dimensions", "backward"])
+def test_every_name_can_be_highlighted(view):
+    for name in ALL["lstm"].symbols:
+        assert ' marked"' in ls.draw(view, ALL["lstm"], highlight=name).svg(), name
+
+
+@pytest.mark.parametrize(
+    ("view", "name", "box"), [("cell", "W_f", "f"), ("cell", "a_i", "i"), ("backward", "W_o", "d-o")]
+)
+def test_highlight_marks_the_box_around_a_name(view, name, box):
+    source = ls.draw(view, ALL["lstm"], highlight=name).svg()
+    assert re.findall(r'class="node \w+ marked" id="([^"]*)"', source) == [box]
+    assert ls.draw("backward", ALL["lstm"], highlight=f"d{name}").svg().count(" marked") > 0
+
+
+def test_view_that_does_not_show_a_name_says_so():
+    with pytest.raises(DrawError, match='the view "unrolled" of lstm shows no f to highlight'):
+        ls.draw("unrolled", ALL["lstm"], highlight="f")
 
 
 @pytest.mark.parametrize("notation", ["colah", "greff", "pytorch", {"c_tilde": "g"}])

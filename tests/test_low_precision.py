@@ -36,7 +36,7 @@ def test_bfloat16_goes_to_every_library_and_comes_back_bit_for_bit(bfloat16, kin
 @pytest.mark.parametrize("name", ["numpy", "spec", "torch", "torch-cell"])
 def test_the_built_in_targets_are_verified_in_16_bits(bfloat16, name, dtype):
     pytest.importorskip("torch")
-    checks = ["signature", "step", "sequence", "inputs", "gradient_signature", "gradient_step", "law_poison"]
+    checks = ["signature", "step", "sequence", "inputs", "gradient_signature", "gradient_step", "poison"]
     report = ls.verify(name, profile="quick", dtypes=[dtype], checks=checks)
     assert report.verdict == "verified", str(report)
     assert all(check.cases > check.inconclusive for check in report.checks)

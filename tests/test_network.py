@@ -1,5 +1,7 @@
 """Networks as data: sizes, counts, names, what is refused; and the Program that T steps of one unroll to."""
 
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
@@ -35,6 +37,15 @@ def test_parameter_counts(options, count):
     assert sum(a * (b[0] if b else 1) for a, *b in shapes.values()) == count
     assert summary(network, **sizes)[-1].parameters == count
     assert sum(row.parameters for row in summary(network, **sizes)[:-1]) == count
+
+
+def test_masks_are_not_counted():
+    network, sizes = layers("dropout", count=2, bidirectional=True), {"n": 32, "m": 70}
+    assert network.parameter_count(**sizes) == layers(count=2, bidirectional=True).parameter_count(**sizes)
+    assert summary(network, **sizes)[-1].parameters == sum(row.parameters for row in summary(network, **sizes)[:-1])
+    for program in (unroll(network, 2), unroll(replace(network, past_length="zero"), 2)):
+        assert program.parameter_count(**sizes) == network.parameter_count(**sizes)
+    assert "l1r.k_x" in network.dimensions()
 
 
 def test_the_worked_example_has_140_outputs():

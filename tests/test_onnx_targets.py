@@ -30,11 +30,12 @@ def by_hand(change=lambda attributes, feeds: (attributes, feeds)):
     """Return a runtime that computes the operator's text in NumPy, with something done to what it reads."""
 
     def session(model):
-        (node,) = onnx.load_from_string(model).graph.node
+        graph = onnx.load_from_string(model).graph
+        (node,), known = graph.node, {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         attributes |= {"activations": [a.decode() for a in attributes.get("activations", ())]}
         attributes |= {"direction": attributes.get("direction", b"forward").decode()}
-        return lambda feeds: onnx_in_numpy.run(node.op_type, *change(attributes, feeds))
+        return lambda feeds: onnx_in_numpy.run(node.op_type, *change(attributes, {**known, **feeds}))
 
     return Runtime("the operator by hand", "onnx", ("float64", "float32"), session)
 

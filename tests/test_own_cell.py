@@ -15,7 +15,7 @@ from lstm_spec.compute.gradients import gradients
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.functions import sigmoid
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, scale, size, vector
-from lstm_spec.spec.program import constant
+from lstm_spec.spec.program import ProgramError, constant
 from tests.tables import random_case
 
 PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "your-own-cell.md").read_text(encoding="utf-8")
@@ -121,3 +121,12 @@ def test_a_function_without_a_rule_is_refused_where_one_is_needed():
 def test_what_makes_no_cell_is_refused_in_a_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_what_is_fixed_is_a_parameter_that_does_not_count():
+    equations = [(a, add(matmul(W, x), matmul(R, h_prev), b)), (h, apply("tanh", a))]
+    cell = define_cell("own", inputs=x, states=[(h_prev, h)], equations=equations, fixed=["b"])
+    assert cell.parameter_count(n=2, m=3) == 3 * (2 + 3)
+    assert cell.dimensions(n=2, m=3)["b"] == (3,)
+    with pytest.raises(ProgramError, match="own: fixed names parameters of the cell, but c is none"):
+        define_cell("own", inputs=x, states=[(h_prev, h)], equations=equations, fixed=["b", "c"])

@@ -188,8 +188,7 @@ def test_padding_is_irrelevant_and_rows_are_their_own_sequences(past_length):
     if past_length == "zero":
         close(run.forward(params, noise, *states, lengths=LENGTHS)[0], y, rtol=0, atol=0)
     for b, length in enumerate(LENGTHS):
-        own = [tuple(part[b : b + 1] for part in kind) for kind in states]
-        y_row, *final_row = alone.forward(params, x[:length, b : b + 1], *own)
+        y_row, *final_row = alone.forward(params, x[:length, b : b + 1], *(s[b : b + 1] for s in states))
         close(y[:length, b : b + 1], y_row)
         for got, want in zip(flat(network, final), flat(network, final_row), strict=True):
             close(got[b : b + 1], want)
@@ -262,6 +261,28 @@ def test_learned_and_zero_initial_states():
     close([dparams[f"{key}.h0"] for key in ("l0", "l0r", "l1", "l1r")], dh0.sum(axis=1))
     assert dparams.keys() == params.keys()
     close(runner(zero).backward(own, x, y, h)[0]["l0.W_u"], runner(given).backward(own, x, 0 * h0, y, h)[0]["l0.W_u"])
+
+
+@pytest.mark.parametrize("initial", ["given", "learned", "zero"])
+def test_a_sequence_is_carried_on_from_piece_to_piece(initial):
+    network = layers("peephole", hidden=(2, "m"), initial=initial)
+    run = runner(network)
+    params, x, states = arguments(network, T=7, B=2)
+    given = states if initial == "given" else ()
+    y, *final = run.forward(params, x, *given)
+    pieces = list(run.carried(params, np.split(x, [1, 4, 4]), *given))
+    close(np.concatenate([piece[0] for piece in pieces]), y)
+    for got, want in zip(pieces[-1][1:], final, strict=True):
+        close(got, want)
+    assert not np.allclose(run.forward(params, x[4:], *given)[0], y[4:])
+
+
+def test_a_reverse_direction_is_carried_too_but_has_not_seen_what_follows():
+    network = layers("rnn", direction="reverse")
+    params, x, states = arguments(network, T=4, B=2)
+    first, second = runner(network).carried(params, np.split(x, 2), *states)
+    close(second[0], runner(network).forward(params, x[2:], first[1])[0])
+    assert not np.allclose(first[0], runner(network).forward(params, x, *states)[0][:2])
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -1,6 +1,7 @@
 """The tester is tested: what is planted is found, what is too late for a profile is said to live."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from lstm_spec.verify.selftest import Score, kill, planted, selftest
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_a_part_of_the_catalogue_of_faults_is_found(name):
-    faults = [f for f in planted(cell(name)) if not f.id.endswith(("-20", "-32", "-64"))][::23]
+    faults = [f for f in planted(cell(name)) if not re.search("-(16|20|32|64)", f.id)][::23]
     kills = list(selftest(cell(name), profile="quick", faults=faults))
     assert [k.fault.id for k in kills] == [f.id for f in faults]
     assert [k.fault.id for k in kills if k.check is None] == []

@@ -260,7 +260,7 @@ def test_an_import_that_fails_is_one_sentence(folder, name, as_module):
     ("name", "message"),
     [
         ("nunpy", 'there is no target "nunpy"; did you mean "numpy"? your own is named package.module:attribute or'),
-        ("zebra", 'there is no target "zebra"; built in are numpy, spec, torch, torch-cell, torch-gru, torch-rnn'),
+        ("quux", 'there is no target "quux"; built in are numpy, spec, torch, torch-cell, torch-gru, torch-rnn'),
         ("mine.py", "mine.py is a file; name the function or object in it too, as in mine.py:forward"),
         (":forward", 'there is no target ":forward"'),
         ("mine.py:", 'there is no target "mine.py:"'),

@@ -1,6 +1,7 @@
 """The verdict: every planted fault is found and shown small, nothing correct is accused, and the rest is said."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.operators import add, apply, matmul, matrix, size, vector
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.packing import LayoutError
+from lstm_spec.verify.asking import PROFILES, Asking
 from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.checks import CHECKS
 from lstm_spec.verify.cut import cuts
-from lstm_spec.verify.fit import UsageError
+from lstm_spec.verify.fit import UsageError, subject_of
+from lstm_spec.verify.verdict import MOST_INCONCLUSIVE
 from tests import faulty
 
 # What the report says of each fault: the check that finds it, and where.
@@ -135,7 +138,7 @@ def test_only_the_checks_that_are_asked_for():
     ids = [c.id for c in quick("numpy", checks=["step", "inputs"]).checks]
     assert ids == ["step", "inputs"]
     ids = [c.id for c in quick(faulty.correct, skip=["batch", "carry"]).checks if not c.id.startswith("law_")]
-    assert ids == ["signature", "step", "sequence", "inputs", "repeat", "gradients"]
+    assert ids == ["signature", "step", "sequence", "inputs", "repeat", "weights", "views", "poison", "gradients"]
 
 
 def test_what_is_required_but_not_claimed_is_a_discrepancy():
@@ -266,6 +269,21 @@ def test_where_nothing_can_be_told_the_verdict_is_inconclusive():
     assert (report.verdict, report.exit_status) == ("inconclusive", 3)
     assert report.checks[0].inconclusive == report.cases == 60
     assert report.checks[0].message == "every case was too ill-conditioned to tell"
+
+
+def test_a_check_most_of_whose_cases_cannot_tell_is_inconclusive():
+    """Although what the others tell agrees."""
+    asking = Asking(subject_of(faulty.correct, None, None), PROFILES["quick"], ("float64",), 0, CHECKS)
+    step = next(check for check in CHECKS if check.id == "step")
+
+    def unsure(subject, case, contract):
+        outcome = step.examine(subject, case, contract)
+        return replace(outcome, comparison=replace(outcome.comparison, conclusive=case.regime == "wide range"))
+
+    result = asking.result_of(replace(step, examine=unsure))
+    assert 0 < result.cases - result.inconclusive < (1 - MOST_INCONCLUSIVE) * result.cases
+    assert result.status == "inconclusive"
+    assert result.message == f"{result.inconclusive} of {result.cases} cases were too ill-conditioned to tell"
 
 
 def test_a_case_with_a_number_beyond_the_format_is_counted_as_inconclusive():

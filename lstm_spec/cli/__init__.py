@@ -4,12 +4,13 @@ import click
 
 from lstm_spec.cli.around import selftest
 from lstm_spec.cli.campaign import campaign
+from lstm_spec.cli.diagnosis import diagnose
 from lstm_spec.cli.mathematics import derive, draw, prove, show
 from lstm_spec.cli.vectors import vectors
 from lstm_spec.cli.verification import explain, replay, verify
 
 GROUPS = {
-    "Somebody's LSTM": (verify, replay, explain),
+    "Somebody's LSTM": (verify, diagnose, replay, explain),
     "The mathematics": (show, derive, prove, draw),
     "Work around it": (vectors, campaign, selftest),
 }

@@ -57,6 +57,18 @@ def listed(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     return names
 
 
+def chosen(ctx: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, str] | None:
+    """Read an option that takes answers to several questions, name=answer with commas between them."""
+    pairs = listed(ctx, parameter, value)
+    if pairs is None:
+        return None
+    # An answer may have a = of its own: coupling=i=1-f.
+    answers = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(answers.values()):
+        raise click.BadParameter("it is name=answer, with commas between several", ctx, parameter)
+    return answers
+
+
 def write_json(value: Mapping[str, Any], place: str | None) -> None:
     """Write a value as JSON, to stdout for "-"; nothing where no place is given."""
     if place is not None:

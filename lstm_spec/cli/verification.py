@@ -1,12 +1,14 @@
 """The commands about somebody's LSTM."""
 
 import sys
+from typing import Any
 
 import click
 
 from lstm_spec.cli.common import (
     cell_named,
     check_place,
+    chosen,
     listed,
     progress_bar,
     sentences,
@@ -17,7 +19,8 @@ from lstm_spec.cli.common import (
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", required=False)
+@click.option("--command", metavar="TEXT", help="In place of TARGET: a program that answers JSON lines.")
 @click.option("--spec", help="The cell to hold it against, a name or file.py:cell; by default what it claims, or lstm.")
 @click.option("--layout", help="How it holds parameters and states: a name such as pytorch, or FILE.toml.")
 @click.option("--like", metavar="ORIGINAL", help="The class that it stands in for, such as torch.nn.LSTM.")
@@ -30,11 +33,17 @@ from lstm_spec.cli.common import (
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
 @click.option("--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file.")
 @click.option("--strict", is_flag=True, help="Fail where a known deviation is stale or has expired.")
+@click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
+@click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
+@click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
+@click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write it there as JUnit's XML; - is stdout.")
 @sentences
 def verify(
-    target: str,
+    target: str | None,
+    command: str | None,
     spec: str | None,
     layout: str | None,
     like: str | None,
@@ -47,33 +56,53 @@ def verify(
     require: tuple[str, ...] | None,
     known_deviations: str | None,
     strict: bool,
+    runtime: str | None,
+    reading: dict[str, str] | None,
+    isolate: bool,
+    timeout: float | None,
+    memory: float | None,
     json_file: str | None,
     junit_file: str | None,
 ) -> None:
     """Hold TARGET against the specification.
 
     TARGET is a built-in name (numpy, torch, torch-gru, torch-stack, …), package.module:attribute, or
-    path/to/file.py:attribute: a function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method.
+    path/to/file.py:attribute: a function forward(params, x, h0, c0) -> (y, h, c), or an object with such a method. A
+    file that ends in .onnx is a model, whose LSTM, GRU and RNN nodes are checked one by one in a runtime. A program in
+    any language is given by --command; docs/protocol.md says what it reads and writes.
 
     Exit status: 0 verified, 1 a discrepancy, 2 the target could not be used, 3 inconclusive, 130 interrupted.
 
     \b
     Example:
       lstm-spec verify my_lstm.py:forward --dtype float32
+      lstm-spec verify --command "./my_lstm --fast"
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.console import print_report, terminal
     from lstm_spec.report.junit import junit
+    from lstm_spec.targets.command import Command
     from lstm_spec.verify.run import verify as run
 
+    if (target is None) == (command is None):
+        raise click.UsageError("give either TARGET or --command")
     check_place(json_file)
     check_place(junit_file)
     if json_file == junit_file == "-":
         raise click.UsageError("--json and --junit cannot both go to stdout: give one of them a file")
+    if target is not None and target.endswith(".onnx"):
+        fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
+        if given := [name for name, value in fixed.items() if value is not None]:
+            raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
+        asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
+        asked |= {"skip": skip or (), "require": require or ()}
+        sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, asked))
+    if runtime is not None or reading is not None:
+        raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
         report = run(
-            target,
+            target if command is None else Command(command),
             spec=spec,
             layout=layout,
             like=like,
@@ -86,6 +115,9 @@ def verify(
             require=require or (),
             known_deviations=known_deviations,
             strict=strict,
+            isolate=isolate,
+            timeout=timeout,
+            memory=memory,
             progress=progress,
         )
     for warning in report.warnings:
@@ -97,6 +129,24 @@ def verify(
     if junit_file is not None:
         write_text(junit(report), junit_file)
     sys.exit(report.exit_status)
+
+
+def _model(
+    path: str, runtime: str, reading: dict[str, str] | None, json_file: str | None, asked: dict[str, Any]
+) -> int:
+    """Verify the nodes of a model, print and write what was found, and return the exit status."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.console import terminal
+    from lstm_spec.report.models import print_model
+    from lstm_spec.verify.models import verify_model
+
+    with progress_bar() as progress, aside():
+        report = verify_model(path, runtime=runtime, readings=reading, progress=progress, **asked)
+    if json_file != "-":
+        with writing("the output"):
+            print_model(report, terminal())
+    write_json(report.to_dict(), json_file)
+    return report.exit_status
 
 
 @click.command()

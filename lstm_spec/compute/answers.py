@@ -92,13 +92,13 @@ def compiled_answers(spec: Program | Network) -> Answers:
 
 
 def network_answers(network: Network) -> Answers:
-    """Return what a network answers, states by kind; without errors, which are those of the cells it is made of."""
-    kinds = tuple(network.stacks)
+    """Return what a network answers, states as it stacks them; without errors, those of the cells it is made of."""
+    arrays = tuple(network.stacks)
 
     def forward(case: Case) -> Answer:
-        states = (case.leaves[f"{kind}0"] for kind in kinds)
+        states = (case.leaves[f"{name}0"] for name in arrays)
         returned = runner(network).forward(case.params, case.x, *states, lengths=case.lengths)
-        return {name: Measured.exact(a) for name, a in zip(("y", *kinds), returned, strict=True)}
+        return {name: Measured.exact(a) for name, a in zip(("y", *arrays), returned, strict=True)}
 
     return Answers(forward)
 

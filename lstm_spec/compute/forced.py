@@ -147,7 +147,8 @@ def differentiated_bounds(
         run = _run(network, params, x, states, y, contract, lengths, shown)
         assert run.pull is not None
         back = run.pull(*(_exact(d) for d in (dy, *dstates)))
-    initial = {f"{name}0": d for name, d in zip(network.states, back.states, strict=True)}
+    given = network.states if network.initial == "given" else ()
+    initial = {f"{name}0": d for name, d in zip(given, back.states, strict=True)}
     gradients = outward({**back.params, "x": back.x, **initial, **back.shown})
     return _returned(network, run, x, lengths), gradients
 

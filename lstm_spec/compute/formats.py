@@ -30,14 +30,16 @@ def dtype_of(name: str) -> np.dtype[Any]:
 def widened(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of arrays that computes in float32 what is given in bfloat16, and rounds what it returns.
 
-    function: takes arrays or dicts of them, and returns a tuple of the same; other formats are left as they are.
+    function: takes arrays or dicts of them, and returns a tuple of the same; other formats are left as they are, and so
+    are keywords.
     """
 
-    def wide(*arguments: Any) -> Any:
+    def wide(*arguments: Any, **keywords: Any) -> Any:
         given = next((a.dtype for a in arguments if isinstance(a, np.ndarray)), None)
         if given is None or given.name != STORED:
-            return function(*arguments)
-        return tuple(in_format(a, given) for a in function(*(in_format(a, np.float32) for a in arguments)))
+            return function(*arguments, **keywords)
+        wider = (in_format(a, np.float32) for a in arguments)
+        return tuple(in_format(a, given) for a in function(*wider, **keywords))
 
     return wide
 

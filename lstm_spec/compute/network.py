@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_spec.compute.engine import Pull, Trace
+from lstm_spec.compute.initial import initial_gradients, initial_states
 from lstm_spec.compute.lengths import alive, flip, run
 from lstm_spec.spec.network import Layer, Network, Pass
 from lstm_spec.spec.program import Program
@@ -60,12 +61,14 @@ def run_network(
     arithmetic: Arithmetic,
     returned: Array | None = None,
 ) -> Trace:
-    """Run a network over x (T, B, n) from the initial states, one (B, m) for each of ``network.states``.
+    """Run a network over x (T, B, n).
 
-    lengths: (B,) where rows have them; returned: y as somebody returned it. The trace's ``pull`` takes the cotangents
-    of y and of every final state, and gives those of all parameters, of x and of the initial states.
+    states: the initial ones, one (B, m) for each of ``network.states``, or none where the network has its own; lengths:
+    (B,) where rows have them; returned: y as somebody returned it. The trace's ``pull`` takes the cotangents of y and
+    of every final state, and gives those of all parameters, of x and of the initial states that are given.
     """
     below, at = x, 0
+    states = initial_states(network, params, x, states, arithmetic.each)
     pulls: list[tuple[Any, slice]] = []
     final: list[Any] = []
     for index in range(len(network.layers)):
@@ -87,6 +90,8 @@ def run_network(
             shown |= here.shown
             initial = (*here.states, *initial)
             dy = here.x
+        learned, initial = initial_gradients(network, initial, arithmetic.total)
+        dparams |= learned
         return Pull({name: dparams[name] for name in params if name in dparams}, dy, initial, shown)
 
     return Trace(below, tuple(final), pull)

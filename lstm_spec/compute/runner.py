@@ -1,12 +1,13 @@
 """A network or a cell as a pair of pure functions, forward and backward, in the form that every target has."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_spec.compute.initial import sizes_in
 from lstm_spec.compute.network import plain, run_network
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network, network_of
@@ -19,9 +20,9 @@ Array = NDArray[Any]
 class Runner:
     """A network with numbers; it holds no weights and no buffers.
 
-    spec: the network. States are passed and returned by kind, (h, c): each (L·D, B, m) over layers and directions,
-    layer before direction, or (B, m) where there is one layer in one direction. Where layers differ in size, a kind is
-    a sequence of arrays (B, m). A sequence is carried on by passing the states that were returned.
+    spec: the network. States are passed and returned as ``spec.stacks`` has them, (h, c): each (L·D, B, m) over layers
+    and directions, layer before direction. Each is (B, m) where there is one layer in one direction, and where layers
+    differ in size, which pass every state by itself: (l0.h, l0.c, l1.h, …).
     """
 
     spec: Network
@@ -45,11 +46,11 @@ class Runner:
 
         states: the initial states as for ``forward``, then dy and the cotangents of the final states.
         """
-        kinds = len(self.spec.stacks)
-        given = kinds if self.spec.initial == "given" else 0
-        if len(states) != given + 1 + kinds:
+        final = len(self.spec.stacks)
+        given = final if self.spec.initial == "given" else 0
+        if len(states) != given + 1 + final:
             raise DimensionError(
-                f"backward of {self.spec.name} takes {given} initial states, dy and {kinds} cotangents of final states,"
+                f"backward of {self.spec.name} takes {given} initial states, dy and {final} cotangents of final states,"
                 f" got {len(states)} arrays"
             )
         dy, *dstates = states[given:]
@@ -60,24 +61,39 @@ class Runner:
             _shaped("dy", dy, run.y.shape),
             *(_shaped(f"d{n}", d, s) for n, d, s in zip(self.spec.states, self._flat(dstates), wanted, strict=True)),
         )
-        learned = zip(self.spec.learned, back.states, strict=False)
-        dparams = {**back.params, **{p.name: d.sum(axis=0) for p, d in learned}}
-        return (dparams, back.x, *(self.stacked(back.states) if given else ()))
+        return (back.params, back.x, *(self.stacked(back.states) if given else ()))
+
+    def carried(self, params: Mapping[str, Array], pieces: Iterable[Array], *states: Any) -> Iterator[tuple[Any, ...]]:
+        """Run the network over a sequence piece by piece, as a stateful layer does; yields (y, *states) of every piece.
+
+        params, states: as for ``forward``; pieces: each (T, B, n), with the same rows. Every piece after the first one
+        begins with the states that the one before returned. Of a network that runs forwards the outputs are those of
+        the whole sequence; one in reverse has seen of it only the pieces so far.
+        """
+        given = Runner(replace(self.spec, initial="given"))
+        own = {p.name for p in self.spec.learned}
+        run, held = self, params
+        for x in pieces:
+            y, *final = run.forward(held, x, *states)
+            yield (y, *final)
+            run, held, states = given, {k: p for k, p in params.items() if k not in own}, tuple(final)
 
     def stacked(self, flat: Iterable[Array]) -> tuple[Any, ...]:
-        """Return states given pass by pass as they are passed and returned: by kind."""
+        """Return states given pass by pass as they are passed and returned."""
         by_name = dict(zip(self.spec.states, flat, strict=True))
-        kinds = [[by_name[name] for name in names] for names in self.spec.stacks.values()]
-        return tuple(kind[0] if self.spec.plain else _stack(kind) for kind in kinds)
+        return tuple(
+            by_name[array] if array in by_name else np.stack([by_name[name] for name in names])
+            for array, names in self.spec.stacks.items()
+        )
 
-    def _flat(self, kinds: Iterable[Any]) -> tuple[Array, ...]:
-        """Return states by kind pass by pass, as the network lists them."""
+    def _flat(self, arrays: Iterable[Array]) -> tuple[Array, ...]:
+        """Return states as they are passed and returned pass by pass, as the network lists them."""
         by_name: dict[str, Array] = {}
-        for (kind, names), arrays in zip(self.spec.stacks.items(), kinds, strict=True):
-            held = [arrays] if self.spec.plain else list(arrays)
+        for (array, names), given in zip(self.spec.stacks.items(), arrays, strict=True):
+            held = [given] if array in self.spec.states else list(given)
             if len(held) != len(names):
                 raise DimensionError(
-                    f"{kind} of {self.spec.name} has {len(names)} parts ({', '.join(names)}), got {len(held)}"
+                    f"{array} of {self.spec.name} has {len(names)} parts ({', '.join(names)}), got {len(held)}"
                 )
             by_name |= zip(names, held, strict=True)
         return tuple(by_name[name] for name in self.spec.states)
@@ -93,37 +109,22 @@ class Runner:
             what = ", ".join(network.stacks) if given else network.initial
             raise DimensionError(f"{network.name} takes {given} initial states ({what}), got {len(states)}")
         values = network.check_sizes(self._sizes(params, x))
-        shapes = [(x.shape[1], evaluate_shape(before.shape, values)[0]) for before, _ in network.recurrence]
+        shapes = {after.name: (x.shape[1], evaluate_shape(after.shape, values)[0]) for _, after in network.recurrence}
         held = {name: np.asarray(params[name]) for name in params}
-        return held, x, self._initial(held, states, shapes, x.dtype), self._lengths(lengths, x)
-
-    def _initial(
-        self, params: Mapping[str, Array], states: tuple[Any, ...], shapes: list[tuple[int, int]], dtype: Any
-    ) -> tuple[Array, ...]:
-        """Return the initial states pass by pass: as given, learned, or zero."""
-        network = self.spec
-        if network.initial == "zero":
-            return tuple(np.zeros(shape, dtype) for shape in shapes)
-        if network.initial == "learned":
-            rows = (params[p.name] for p in network.learned)
-            return tuple(np.tile(row, (B, 1)) for row, (B, _) in zip(rows, shapes, strict=True))
-        flat = self._flat(states)
-        return tuple(_shaped(f"{n}0", s, shape) for n, s, shape in zip(network.states, flat, shapes, strict=True))
+        flat = zip(network.states, self._flat(states), strict=True) if given else ()
+        initial = tuple(_shaped(f"{name}0", state, shapes[name]) for name, state in flat)
+        return held, x, initial, self._lengths(lengths, x)
 
     def _sizes(self, params: Mapping[str, Array], x: Array) -> dict[str, int]:
         """Read the sizes off the arrays, and refuse parameters that contradict them."""
         network = self.spec
-        wanted = {p.name: p.shape for p in network.parameters}
-        if params.keys() != wanted.keys():
-            wrong = ", ".join(sorted(params.keys() ^ wanted.keys()))
+        wanted = {p.name for p in network.parameters}
+        if params.keys() != wanted:
+            wrong = ", ".join(sorted(params.keys() ^ wanted))
             raise DimensionError(f"params must have the names of {network.name}; they differ in {wrong}")
-        sizes = {network.n.name: x.shape[-1]} if network.n.is_Symbol else {}
-        for name, shape in wanted.items():
-            for side, actual in zip(shape, np.shape(params[name]), strict=False):
-                if side.is_Symbol:
-                    sizes.setdefault(side.name, actual)
-        shapes = network.dimensions(**sizes)
-        for name, shape in shapes.items():
+        entry = {network.n.name: x.shape[-1]} if network.n.is_Symbol else {}
+        sizes = sizes_in(network, params) | entry
+        for name, shape in network.dimensions(**sizes).items():
             _shaped(name, params[name], shape)
         n = evaluate_shape(network.inputs[0].shape, network.check_sizes(sizes))[0]
         _shaped("x", x, (*x.shape[:2], n))
@@ -159,7 +160,3 @@ def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     if array.shape != tuple(shape):
         raise DimensionError(f"{name} must have the shape {tuple(shape)}, got {array.shape}")
     return array
-
-
-def _stack(arrays: list[Array]) -> Any:
-    return np.stack(arrays) if len({a.shape for a in arrays}) == 1 else tuple(arrays)

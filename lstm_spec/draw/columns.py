@@ -1,7 +1,8 @@
 """Which band and which column each operation of a cell goes to, read off its role; no coordinates yet.
 
-Bands from the top: the main rail, functions of a rail value, further rails, other pointwise operations, learned
-layers (those that feed only another layer below it), the bus with the concatenations.
+Bands from the top: the main rail, functions of a rail value, rails that share factors with it, other pointwise
+operations, rails of their own, learned layers (those that feed only another layer below it), the bus with the
+concatenations.
 """
 
 from dataclasses import dataclass, field

@@ -33,6 +33,8 @@ SAMPLES: Mapping[str, str] = {
 
 SAMPLE_SIZES = {"concat": (4, 14), "split": (4, 14), "product": (13, 13), "neuron": (13, 13), "sum": (12, 12)}
 """Width and height in points of the samples that are no box of 22×12."""
+SAMPLE_SIGNS = {"sum": Line(plain("+", bold=True), 9.0)}
+"""What a sample shows that would look like another without it."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,13 @@ def legend(
         found.append(LegendItem(item, (x + 11, y), label))  # type: ignore[arg-type]
         x += 30 + wide + 16
     return tuple(found)
+
+
+def sample_node(item: LegendItem, id: str = "") -> Node:
+    """Return the sample of a role as a node."""
+    wide, high = SAMPLE_SIZES.get(item.sample, (22, 12))
+    lines = (SAMPLE_SIGNS[item.sample],) if item.sample in SAMPLE_SIGNS else ()
+    return Node(id, item.sample, item.at, wide, high, lines)  # type: ignore[arg-type]
 
 
 def note(text: Text, left: float, y: float, size: float = 10.0, of: str = "") -> Label:

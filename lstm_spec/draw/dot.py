@@ -11,7 +11,7 @@ from typing import Any
 
 from graphviz import Digraph
 
-from lstm_spec.draw.compose import SAMPLE_SIZES, extent
+from lstm_spec.draw.compose import extent, sample_node
 from lstm_spec.draw.curve import curve
 from lstm_spec.draw.metrics import FONT
 from lstm_spec.draw.scene import Joint, Label, LegendItem, Line, Node, Panel, Point, Scene, Wire
@@ -176,9 +176,7 @@ class _Writer:
                 graph, Wire(f"{id}-from", f"{id}-to", "", ((x - 11, y), (x + 11, y)), flow=flow, arrow=arrow), set()
             )
         else:
-            wide, high = SAMPLE_SIZES.get(item.sample, (22, 12))
-            kind: Any = item.sample
-            self._node(graph, Node(id, kind, item.at, wide, high))
+            self._node(graph, sample_node(item, id))
 
 
 def _pt(value: float) -> str:

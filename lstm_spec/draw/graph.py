@@ -110,6 +110,14 @@ class Graph:
             found |= set(op.operands) if op.id in found else set()
         return frozenset(found)
 
+    def mixed(self, op: Op) -> list[str]:
+        """Return the vectors that a layer mixes, a concatenation by its parts."""
+        found: list[str] = []
+        for k in op.mixes:
+            operand = self.by_id.get(op.operands[k])
+            found += operand.operands if operand and operand.kind == "concat" else (op.operands[k],)
+        return found
+
     def readers(self, value: str) -> tuple[Op, ...]:
         """Return the operations that read a value."""
         return self.uses.get(value, ())

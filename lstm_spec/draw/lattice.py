@@ -152,12 +152,13 @@ class Net:
 @dataclass(frozen=True)
 class Field:
     """The lattice itself: its corners, the frames (low, high) whose lines may be crossed but not followed, and the
-    fields (low, high) where text stands, which wires had better avoid."""
+    fields (low, high) that wires had better avoid, because text stands there or the lines of weights fan out."""
 
     low: Vertex
     high: Vertex
     frames: tuple[tuple[Vertex, Vertex], ...] = ()
     texts: tuple[tuple[Vertex, Vertex], ...] = ()
+    fans: tuple[tuple[Vertex, Vertex], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 from sympy import expand
 
 from lstm_spec.draw.compose import SAMPLES, Drawn, kinds_in, legend, note
+from lstm_spec.draw.fan import MOST
 from lstm_spec.draw.read import read
 from lstm_spec.draw.scene import Label, Line, Node, Panel, Point, Scene, Wire
 from lstm_spec.draw.text import Text, Typesetter, plain, runs, with_shape
-from lstm_spec.draw.unit import MOST
 from lstm_spec.draw.words import count_text, counted, display_name
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.names import size_text

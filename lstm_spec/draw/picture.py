@@ -20,7 +20,7 @@ from lstm_spec.draw.text import Choice, Typesetter, typesetter
 from lstm_spec.draw.theme import Theme
 from lstm_spec.draw.tikz import tikz
 from lstm_spec.draw.unit import unit_scene
-from lstm_spec.spec.program import Program
+from lstm_spec.spec.program import Program, names_in
 
 
 class DrawError(ValueError):
@@ -129,7 +129,8 @@ def draw(
     """Draw a Program.
 
     view: one of ``VIEWS``; n, m, q, …: sizes, those left out stay symbols; theme: "auto", "light" or "dark"; notation:
-    its name, a TOML file, or a mapping of names to what is written; highlight: names of equations or values to mark;
+    its name, a TOML file, or a mapping of names to what is written; highlight: names of equations, values or parameters
+    to mark, with the box around them where they are drawn inside one;
     steps: how many steps of time there are (None: T of them); layers: how many layers the view "stacked" has.
 
     Returns a Picture. Raises DrawError for an unknown view, theme or name, and for a unit of a cell that normalizes
@@ -140,16 +141,29 @@ def draw(
     for option, value in (("steps", steps), ("layers", layers)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise DrawError(f"{option} must be a positive integer, got {value!r}")
-    marked = (highlight,) if isinstance(highlight, str) else tuple(highlight)
-    for name in marked:
-        if name not in program.symbols:
+    wanted = (highlight,) if isinstance(highlight, str) else tuple(highlight)
+    for name in wanted:
+        if name not in program.symbols and not (view == "backward" and name.removeprefix("d") in program.symbols):
             raise DrawError(
                 f"{program.name} has nothing named {name} to highlight; it has {', '.join(program.symbols)}"
             )
     values = program.check_sizes({name: value for name, value in sizes.items() if value is not None})
     setter = typesetter(program.shared, program.symbols, notation, sizes=values)
     scene = VIEWS[view](program, setter, values, Options(steps, layers, notation))
-    return Picture(replace(scene, highlight=frozenset(marked)), theme)
+    marked = frozenset(shown for name in wanted for shown in _shown(view, program, scene, name))
+    return Picture(replace(scene, highlight=marked), theme)
+
+
+def _shown(view: str, program: Program, scene: Scene, name: str) -> set[str]:
+    """Return what a picture marks for a name: itself or its adjoint, or else what is drawn with it inside."""
+    there = {x for n in scene.nodes for x in (n.id, n.equation)} | {w.value for w in scene.wires}
+    names = {name if name in program.symbols else name.removeprefix("d")}
+    while names:
+        found = {x for reached in names for x in (reached, f"d{reached}") if x in there}
+        if found:
+            return found
+        names = {d.name for d in program if names & names_in(d.expression)}
+    raise DrawError(f'the view "{view}" of {program.name} shows no {name} to highlight')
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from math import ceil
 
 from lstm_spec.draw.columns import BUS, FUNCTION, POINT, Band, Columns, arrange, layer_band, rail_band
 from lstm_spec.draw.graph import Graph, Op
-from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot, Style, Vertex
+from lstm_spec.draw.lattice import STEP, Field, Net, Port, Sink, Spot, Style, Vertex
 from lstm_spec.draw.scene import Line
 from lstm_spec.draw.text import Text, bold, characters, plain, width
 
@@ -41,13 +41,14 @@ class Plan:
     terminals: Mapping[str, Text]
     boxes: Mapping[str, Box]
     texts: tuple[tuple[Vertex, Vertex], ...] = ()
+    fans: tuple[tuple[Vertex, Vertex], ...] = ()
 
     @property
     def board(self) -> Field:
         """The field to route on: everything there is, and a margin."""
         xs = [x for s in self.spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
         ys = [y for s in self.spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
-        return Field((min(xs) - 1, min(ys) - 1), (max(xs) + 1, max(ys) + 1), (self.frame,), self.texts)
+        return Field((min(xs) - 1, min(ys) - 1), (max(xs) + 1, max(ys) + 1), (self.frame,), self.texts, self.fans)
 
 
 def box_of(op: Op, band: Band | None, *, on_rail: bool = False) -> Box:
@@ -112,7 +113,14 @@ def plan(
     bars = [spots[op.id] for op in graph.ops if op.kind == "concat"]
     orders = [((s.x - 3, s.y + s.half_height + 1), (s.x + 3, s.y + s.half_height + 1)) for s in bars]
     title = (0, top - 1), (ceil(heading / STEP) + 1, top - 1)
-    return Plan({**spots, **outside}, nets, frame, terminals, boxes, (title, *orders))
+    return Plan({**spots, **outside}, nets, frame, terminals, boxes, (title, *orders), _fans(graph, spots, frame))
+
+
+def _fans(graph: Graph, spots: Mapping[str, Spot], frame: tuple[Vertex, Vertex]) -> tuple[tuple[Vertex, Vertex], ...]:
+    """Return the field below the neurons of a unit, where the lines of all the weights come up."""
+    floors = [spots[op.id].y - spots[op.id].half_height for op in graph.ops if op.kind == "layer"]
+    (left, low), (right, _) = frame
+    return (((left, low), (right, min(floors) - 1)),) if graph.flat and floors else ()
 
 
 def _alike(columns: Columns, boxes: Mapping[str, Box]) -> dict[str, Box]:
@@ -146,8 +154,10 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
     y += 1 + lanes + slack
     depths = sorted((band[1] for band in half if band[0] == "layer"), reverse=True)
     further = [rail_band(k) for k in range(len(graph.rails) - 1, 0, -1)]
+    apart = [band for band in further if _stands_apart(graph, band[1])]
     points = sorted(band for band in half if band[0] == "point")
-    stack = [*map(layer_band, depths), *points, *further, FUNCTION, rail_band(0)]
+    beside = [band for band in further if band not in apart]
+    stack = [*map(layer_band, depths), *apart, *points, *beside, FUNCTION, rail_band(0)]
     for band in stack:
         if band not in half:
             continue
@@ -158,6 +168,12 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
         heights[band] = y
         y += half[band]
     return heights
+
+
+def _stands_apart(graph: Graph, number: int) -> bool:
+    """Tell whether a rail shares no factor with the main one; nothing on the way up to that has to cross it above."""
+    main, own = ({o for id in graph.rails[k] for o in graph.by_id[id].operands} for k in (0, number))
+    return not main & own
 
 
 def _from_below(graph: Graph) -> set[str]:
@@ -217,18 +233,21 @@ def _terminals(
         terminal(before, left - 2, spots[rail[0]].y, "east")
         terminal(f"{rail[-1]}-out", right + 2, spots[rail[-1]].y, "east")
     bars = [op for op in graph.ops if op.kind == "concat"]
-    y = heights[BUS] + (1 if bars and len(bars[0].operands) == 2 else 0)
+    lowest = heights[BUS]
+    if graph.flat:
+        lowest = max((s.y + 1 for id, s in spots.items() if graph.by_id[id].kind == "layer"), default=lowest)
+    y = lowest + (1 if bars and len(bars[0].operands) == 2 else 0)
     for before, after in graph.states:
         if before not in found:
             y = max([y, *(heights[columns.place[r.id][1]] for r in graph.readers(before) if r.id in graph.early)])
             if graph.is_used(before):
                 terminal(before, left - 2, y, "east")
             terminal(f"{after}-out", right + 2, y, "east")
-            y = min(y, heights[BUS]) - 2
+            y = min(y, lowest) - 2
     for number, value in enumerate(graph.inputs):
         if from_left:
             terminal(value, left - 2, y, "east")
-            y = min(y, heights[BUS]) - 2
+            y = min(y, lowest) - 2
             continue
         x = left + 2 if number == 0 else _beside(graph, spots, value, left + 4, found)
         terminal(value, x, floor - 3, "north")
@@ -237,7 +256,7 @@ def _terminals(
         sinks.setdefault(value, []).append(Sink(f"{value}-top"))
     for _, after in graph.states:
         sinks.setdefault(after, []).append(Sink(f"{after}-out"))
-    return found, _nets(graph, sinks)
+    return found, _nets(graph, sinks, {**spots, **found})
 
 
 def _name(names: Mapping[str, Text], id: str) -> Text:
@@ -253,17 +272,27 @@ def _beside(graph: Graph, spots: Mapping[str, Spot], value: str, least: int, fou
     return x
 
 
-def _nets(graph: Graph, leaving: Mapping[str, list[Sink]]) -> tuple[Net, ...]:
+def _nets(graph: Graph, leaving: Mapping[str, list[Sink]], spots: Mapping[str, Spot]) -> tuple[Net, ...]:
     on_rail = {id: rail[k - 1] if k else graph.rail_start(rail) for rail in graph.rails for k, id in enumerate(rail)}
     values = [*graph.inputs, *(before for before, _ in graph.states), *(op.id for op in graph.ops)]
     nets = []
     for value in values:
-        reading = [Sink(op.id, on_rail.get(op.id) == value) for op in graph.readers(value)]
+        reading = [
+            Sink(op.id, on_rail.get(op.id) == value, _into_bar(graph, op, value, spots)) for op in graph.readers(value)
+        ]
         sinks = (*_once_first(reading), *leaving.get(value, ()))
         if sinks and graph.is_used(value):
             rails = [rail for rail in graph.rails if value in rail or value == graph.rail_start(rail)]
             nets.append(Net(value, value, sinks, 0 if rails else 1))
     return tuple(nets)
+
+
+def _into_bar(graph: Graph, op: Op, value: str, spots: Mapping[str, Spot]) -> Port | None:
+    """Return the way into a concatenation: what comes from further up enters further up, so that nothing crosses."""
+    if op.kind != "concat" or len(set(op.operands)) < len(op.operands):
+        return None
+    ports = sorted(spots[op.id].entries(False), key=lambda port: -port.at[1])
+    return ports[sorted(op.operands, key=lambda name: -spots[name].y).index(value)]
 
 
 def _once_first(sinks: list[Sink]) -> tuple[Sink, ...]:

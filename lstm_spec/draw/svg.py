@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
-from lstm_spec.draw.compose import SAMPLE_SIZES, extent
+from lstm_spec.draw.compose import extent, sample_node
 from lstm_spec.draw.curve import Curve, curve
 from lstm_spec.draw.metrics import FALLBACKS
 from lstm_spec.draw.scene import Joint, Label, LegendItem, Line, Node, Panel, Point, Scene, Wire
@@ -179,9 +179,8 @@ class _Page:
             return f'<g class="wire {item.sample}"><path d="{self.path(c)}"/>{tip}</g>'
         if item.sample == "joint":
             return self.joint(Joint(item.at, ""))
-        wide, high = SAMPLE_SIZES.get(item.sample, (22, 12))
-        node = Node("", item.sample, item.at, wide, high)  # type: ignore[arg-type]
-        return f'<g class="node {item.sample}">{self.shape(node, 3)}</g>'
+        node = sample_node(item)
+        return f'<g class="node {item.sample}">{self.shape(node, 3)}{self.lines(node)}</g>'
 
 
 def text_element(line: Line, x: float, middle: float) -> str:

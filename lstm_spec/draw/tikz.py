@@ -2,7 +2,7 @@
 
 from itertools import chain
 
-from lstm_spec.draw.compose import SAMPLE_SIZES, extent
+from lstm_spec.draw.compose import extent, sample_node
 from lstm_spec.draw.curve import Curve, curve
 from lstm_spec.draw.scene import Joint, Label, LegendItem, Line, Node, Panel, Point, Scene, Wire
 from lstm_spec.draw.svg import number
@@ -177,8 +177,7 @@ def _legend(item: LegendItem) -> list[str]:
         arrow = item.sample != "weight"
         sample = _wire(Wire("", "", "", ((x - 11, y), (x + 11, y)), flow=item.sample, arrow=arrow))  # type: ignore[arg-type]
     else:
-        wide, high = SAMPLE_SIZES.get(item.sample, (22, 12))
-        sample = _node(Node("", item.sample, item.at, wide, high), rounding=3)  # type: ignore[arg-type]
+        sample = _node(sample_node(item), rounding=3)
     return [*sample, *_label(item.label)]
 
 

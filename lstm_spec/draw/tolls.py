@@ -9,8 +9,9 @@ from itertools import pairwise
 
 from lstm_spec.draw.lattice import DIRECTIONS, Direction, Field, Spot, Tree, Vertex
 
-BEND, CROSSING, NEAR, OUTSIDE, TEXT = 4, 30, 2, 4, 25
-"""What is paid, in lattice steps, for a bend, a crossing, a box beside the way, a step outside or over text."""
+BEND, CROSSING, NEAR, OUTSIDE, TEXT, FAN = 4, 30, 2, 4, 25, 6
+"""What is paid, in lattice steps, for a bend, a crossing, a box beside the way, a step outside, over text or over
+the lines of weights."""
 
 MEETING = 200
 """What is paid where nets meet as they should not, if there is no other way."""
@@ -82,8 +83,9 @@ class Tolls:
                         self.blocked.add(self.number((x, y)))
                     else:
                         near[self.number((x, y))] = NEAR
-        for (left, low), (right, high) in self.board.texts:
-            near |= {self.number((x, y)): TEXT for x in range(left, right + 1) for y in range(low, high + 1)}
+        avoided = [*((*field, TEXT) for field in self.board.texts), *((*field, FAN) for field in self.board.fans)]
+        for (left, low), (right, high), cost in avoided:
+            near |= {self.number((x, y)): cost for x in range(left, right + 1) for y in range(low, high + 1)}
         return near
 
     def _outside(self, x: int, y: int) -> int:

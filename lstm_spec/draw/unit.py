@@ -1,7 +1,7 @@
 """The view of one unit: what a layer's picture hides, that every neuron sees all entries and a unit is never alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sympy import cancel
@@ -9,40 +9,24 @@ from sympy import cancel
 from lstm_spec.draw.cell import DESPERATE, TITLE, Attempt, best_scene
 from lstm_spec.draw.columns import is_hidden
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, point, text_node, wires_of
+from lstm_spec.draw.fan import ENTRY, UNIT, Group, fans
 from lstm_spec.draw.graph import Graph, Op
 from lstm_spec.draw.label import Rect
 from lstm_spec.draw.place import TERMINAL, plan
 from lstm_spec.draw.read import read
 from lstm_spec.draw.route import RoutingError, route
-from lstm_spec.draw.scene import Flow, Label, Line, Node, Panel, Point, Scene, Wire
-from lstm_spec.draw.text import Run, Text, Typesetter, characters, plain, runs, width, with_shape
+from lstm_spec.draw.scene import Flow, Label, Line, Panel, Scene
+from lstm_spec.draw.text import Text, Typesetter, characters, plain, width, with_shape
 from lstm_spec.draw.words import count_text, counted, display_name, number_text
-from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.names import size_text
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.program import Program
 
 LEGEND = ("neuron", "product", "joint", "state", "weight")
-ENTRY, PITCH, DEPTH = 24.0, 34.0, 84.0
-"""Side of an entry's box, distance between their centres, and how far they are below the unit, in points."""
-
-UNIT = "k"
-"""The index of the unit, counted from 0 as everywhere."""
-
-MOST = 4
-"""How many entries a vector has at most of which none is left out."""
+DEPTH = 84.0
+"""How far the entries are below the unit, in points."""
 
 _WORDS = ("no", "one", "two", "three", "four", "five", "six")
-
-
-@dataclass(frozen=True)
-class Group:
-    """A vector that neurons see whole: its value, how it is written, its size, and whether its entries are units."""
-
-    value: str
-    text: Text
-    size: Any
-    is_units: bool
 
 
 def unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
@@ -55,27 +39,18 @@ def unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -
     )
 
 
-def _mixed(graph: Graph, op: Op) -> list[str]:
-    """Return the vectors that a neuron sees whole, a concatenation by its parts."""
-    found: list[str] = []
-    for k in op.mixes:
-        operand = graph.by_id.get(op.operands[k])
-        found += operand.operands if operand and operand.kind == "concat" else (op.operands[k],)
-    return found
-
-
 def _neurons(graph: Graph) -> list[Op]:
     """Return the layers of which this unit has one neuron each: not those that feed a layer or the outside."""
     return [o for o in graph.ops if o.kind == "layer" and not is_hidden(graph, o) and not _projects(graph, o)]
 
 
 def _projects(graph: Graph, op: Op) -> bool:
-    made = [graph.by_id.get(value) for value in _mixed(graph, op)]
+    made = [graph.by_id.get(value) for value in graph.mixed(op)]
     return not graph.readers(op.id) and any(o is not None and o.kind == "product" for o in made)
 
 
 def _groups(program: Program, graph: Graph, setter: Typesetter) -> list[Group]:
-    values = dict.fromkeys(value for op in _neurons(graph) for value in _mixed(graph, op))
+    values = dict.fromkeys(value for op in _neurons(graph) for value in graph.mixed(op))
     hidden = program.symbols[program.states[-1]].shape[0]
     found = []
     for value in values:
@@ -171,7 +146,7 @@ def _attempt(
     neurons = [n for n in nodes if n.kind == "neuron"]
     row = min([y0, *(n.center[1] - n.height / 2 for n in nodes if n.kind == "terminal")]) - DEPTH
     middle = (x0 + x1) / 2
-    entries, fans, notes = _fans(groups, neurons, whole, sizes, program, middle, row)
+    entries, lines, notes = fans(groups, neurons, whole, middle, row)
     said = _notes(program, whole, sizes, x0, row - ENTRY - 24)
     floor = min(label.center[1] for label in said) - 22
     scene = Scene(
@@ -188,7 +163,7 @@ def _attempt(
     fan = [Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons))] if neurons else []
     scene, missing = labelled(scene, texts, fan)
     scene = replace(
-        scene, nodes=(*scene.nodes, *entries), wires=(*fans, *scene.wires), labels=(*scene.labels, *notes, *said)
+        scene, nodes=(*scene.nodes, *entries), wires=(*lines, *scene.wires), labels=(*scene.labels, *notes, *said)
     )
     items = legend(kinds_in(scene.nodes, replace(drawn, wires=scene.wires), LEGEND), x0, floor, max(x1, x0 + 520))
     crossings = sum(len(w.hops) for w in scene.wires)
@@ -215,73 +190,6 @@ def _word(count: int) -> str:
 def _hidden(program: Program, sizes: Mapping[Any, int]) -> Any:
     """Return the number of units: the size of the last state, which for a projected LSTM is its memory."""
     return program.symbols[program.states[-1]].shape[0].subs(dict(sizes))
-
-
-def _fans(
-    groups: Sequence[Group],
-    neurons: Sequence[Node],
-    whole: Graph,
-    sizes: Mapping[Any, int],
-    program: Program,
-    middle: float,
-    row: float,
-) -> tuple[list[Node], list[Wire], list[Label]]:
-    """Return the boxes of the entries, a line from each to every neuron that sees it, and a note below each group."""
-    indices = [_shown(g) for g in groups]
-    total = PITCH * (sum(map(len, indices)) + len(groups) - 2)
-    x = middle - total / 2
-    entries: list[Node] = []
-    fans: list[Wire] = []
-    notes: list[Label] = []
-    for group, shown in zip(groups, indices, strict=True):
-        start = x
-        for index in shown:
-            line = Line(_entry(group, index, whole), 9.0)
-            kind: Any = "more" if index == "…" else "entry"
-            node = Node(f"{group.value}-{index}", kind, (x, row), ENTRY, ENTRY, (line,), "", characters(line.text))
-            node = replace(node, width=max(ENTRY, line.width + 6))
-            entries.append(node)
-            if index != "…":
-                fans += [_fan(node, n, group, index) for n in neurons if _sees(whole, n.id, group.value)]
-            x += PITCH
-        previous = [before for before, _ in whole.states]
-        others = "input" if group.value in whole.inputs else "entry" if group.value in previous else "hidden unit"
-        all_ = "all " if group.is_units and group.size != 1 else ""
-        said = f": {all_}{counted(group.size, 'unit' if group.is_units else others)}"
-        line_ = (*group.text, *plain(said, dim=True))
-        label = note(line_, 0, row - ENTRY, 9.0)
-        notes.append(replace(label, center=((start + x - PITCH) / 2, row - ENTRY + 2)))
-        x += PITCH
-    return entries, fans, notes
-
-
-def _shown(group: Group) -> list[str]:
-    """Return the indices of the entries that are drawn: all of few, or the first, some other unit and the last."""
-    size, some = group.size, ["0", "1", *([UNIT] if group.is_units else [])]
-    if size not in range(1, MOST + 1):
-        return [*some, "…", size_text(size - 1)]
-    every = [str(k) for k in range(int(size))]
-    if group.is_units:
-        every[min(2, int(size) - 1)] = UNIT
-    return every
-
-
-def _entry(group: Group, index: str, whole: Graph) -> Text:
-    if index == "…" or group.value not in whole.shapes:
-        return (Run(index, italic=index == UNIT),)
-    letter = next((r for r in group.text if r.italic and not r.low), Run(group.value))
-    return (letter, *runs(ts.Script(ts.Row(()), ts.Letter(index))))
-
-
-def _fan(entry: Node, neuron: Node, group: Group, index: str) -> Wire:
-    start: Point = (entry.center[0], entry.center[1] + entry.height / 2)
-    end: Point = (neuron.center[0], neuron.center[1] - neuron.height / 2)
-    flow: Flow = "value" if index == UNIT else "weight"
-    return Wire(entry.id, neuron.id, f"{group.value}-{index}", (start, end), flow=flow, arrow=False)
-
-
-def _sees(whole: Graph, neuron: str, value: str) -> bool:
-    return value in _mixed(whole, whole.by_id[neuron])
 
 
 def _notes(program: Program, whole: Graph, sizes: Mapping[Any, int], left: float, y: float) -> list[Label]:

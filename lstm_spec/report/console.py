@@ -49,6 +49,8 @@ def print_report(report: Report, console: Console) -> None:
             _print_line(console, check.message)
         if check.worst is not None and check.finding and check.worst != check.finding.deviation:
             _print_line(console, f"worst seen: {check.worst} ({check.worst_dtype})")
+    for line in detection_lines(report):
+        _print_line(console, line)
     if report.failing is not None and report.finding is not None:
         console.print("\nThe simplest case found", style="bold")
         for line in case_lines(report.finding):
@@ -61,6 +63,15 @@ def print_report(report: Report, console: Console) -> None:
 def _print_line(console: Console, line: str) -> None:
     # As a Text, or what looks like markup in other people's words would be taken for it.
     console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def detection_lines(report: Report) -> list[str]:
+    """Say how small a relative error of one weight would have shown."""
+    return [
+        f"{name}: a weight that is off by {found.median:.2g} of itself shows (median of {found.weights:,} weights at"
+        f" {', '.join(f'{key}={value}' for key, value in found.sizes.items())}; {found.worst:.2g} at worst)"
+        for name, found in report.detection.items()
+    ]
 
 
 def accuracy_lines(report: Report) -> list[str]:
@@ -91,7 +102,10 @@ def headline(report: Report) -> str:
     asked = f"{passes} in {' and '.join(report.dtypes)}, {cases}, seed {report.seed}"
     unclaimed = [c.id for c in report.checks if c.status == "not_claimed"]
     unsure = sum(c.inconclusive for c in report.checks)
-    scope = asked + (f"; {unsure:,} of them inconclusive" if unsure else "")
+    scope = asked + (f"; {unsure:,} of them inconclusive ({unsure / report.cases:.1%})" if unsure else "")
+    if report.detection:
+        limits = ", ".join(f"{found.median:.1g} in {name}" for name, found in report.detection.items())
+        scope += f"; smallest detectable error of one weight {limits}"
     scope += f"; {', '.join(unclaimed)} not claimed" if unclaimed else ""
     known = [c.id for c in report.checks if c.status == KNOWN_DEVIATION]
     scope += f"; known to deviate in {', '.join(known)}" if known else ""
@@ -153,7 +167,7 @@ def case_lines(finding: Finding) -> list[str]:
 
 
 def _named(case: Case) -> list[tuple[str, Array]]:
-    initial = [(f"{name}0", state) for name, state in zip(case.state_names, case.states, strict=True)]
+    initial = [(f"{name}0", state) for name, state in zip(case.state_names, case.states, strict=False)]
     cotangents = [(f"d{name}", d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)]
     return [*case.params.items(), ("x", case.x), *initial, *cotangents]
 

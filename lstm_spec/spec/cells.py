@@ -70,9 +70,9 @@ def lstm(
     widths of the hidden layers of a feed-forward network in place of the gate's affine map; () is the affine map.
     zoneout: by state "c" or "h", the share of the previous state that is kept: the expectation, used at test time, of
     keeping each unit at random (Krueger et al. 2017). masks: "x", "h" or both for k_x∘x and k_h∘h' with masks that hold
-    for all steps (Gal & Ghahramani 2016); they are given with the parameters. biases: none, one, or two per gate (b_f
-    and bR_f, summed). concat: the order in z, or None for separate matrices W_f (m×n) and R_f (m×m); layer_norm and
-    gate_recurrence have them separate in any case.
+    for all steps (Gal & Ghahramani 2016); they are given with the parameters and not counted among them. biases: none,
+    one, or two per gate (b_f and bR_f, summed). concat: the order in z, or None for separate matrices W_f (m×n) and
+    R_f (m×m); layer_norm and gate_recurrence have them separate in any case.
 
     Raises OptionError for an option that does not exist or does not go with another one.
 
@@ -108,7 +108,12 @@ def lstm(
     )
     cell = _Lstm(options)
     return define_cell(
-        name, inputs=cell.x, states=cell.states, equations=cell.equations(), constants=tuple(cell.constants())
+        name,
+        inputs=cell.x,
+        states=cell.states,
+        equations=cell.equations(),
+        constants=tuple(cell.constants()),
+        fixed=tuple(f"k_{letter}" for letter in masks),
     )
 
 

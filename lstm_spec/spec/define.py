@@ -18,12 +18,14 @@ def define_cell(
     equations: Iterable[Equation | Pair],
     constants: Sequence[tuple[Symbol, Any]] = (),
     source: str = "",
+    fixed: Iterable[str] = (),
 ) -> Program:
     """Return a cell from the equations of one step.
 
     inputs: x, or several values per row that come from outside. states: pairs (previous, next), first the state that a
     layer returns at every step. equations: pairs of a symbol and its expression, in an order in which they can be
-    computed. constants: scalars with their values, as ``constant`` makes them. source: where it was published.
+    computed. constants: scalars with their values, as ``constant`` makes them. source: where it was published. fixed:
+    the names of parameters that are set and never learned, such as masks.
 
     The parameters are the matrices that the equations read although nothing gives or defines them, listed by kind (the
     part of a name before its subscript: W, R, b, …) and then in the order in which they are read; the outputs are the
@@ -43,16 +45,20 @@ def define_cell(
     definitions = tuple(e if isinstance(e, Equation) else _equation(name, e) for e in equations)
     known = {s.name for s in (*given, *(before for before, _ in states), *(d.symbol for d in definitions))}
     read = [s for d in definitions for s in preorder_traversal(d.expression) if isinstance(s, MatrixSymbol)]
+    parameters = _by_kind([s for s in dict.fromkeys(read) if s.name not in known])
+    if unknown := set(fixed) - {p.name for p in parameters}:
+        raise ProgramError(f"{name}: fixed names parameters of the cell, but {min(unknown)} is none")
     return check_cell(
         Program(
             name=name,
             inputs=given,
             recurrence=tuple(states),
-            parameters=_by_kind([s for s in dict.fromkeys(read) if s.name not in known]),
+            parameters=parameters,
             definitions=definitions,
             outputs=tuple(after.name for _, after in states),
             constants=tuple(constants),
             source=source,
+            fixed=frozenset(fixed),
         )
     )
 

@@ -6,6 +6,7 @@ Program, collecting there gives its constraints; symbols or numbers make no diff
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -58,6 +59,7 @@ class Side:
 Require = Callable[[Side, Side], None]
 
 
+@lru_cache(maxsize=8192)
 def same(first: Any, second: Any) -> bool:
     """Tell whether two sizes are equal for all values of their symbols."""
     return (sympify(first) - sympify(second)).expand() == 0
@@ -169,7 +171,19 @@ def check_equation(symbol: MatrixSymbol, expression: Any, shapes: Mapping[str, S
 
     Raises DimensionError that names the two sides that collide and the equation.
     """
-    shapes = shapes or {}
+    if shapes is None:
+        # Mutants and hypotheses are a cell with one equation changed: the others have been checked.
+        _check_alone(symbol, expression)
+    else:
+        _check(symbol, expression, shapes)
+
+
+@lru_cache(maxsize=8192)
+def _check_alone(symbol: MatrixSymbol, expression: Any) -> None:
+    _check(symbol, expression, {})
+
+
+def _check(symbol: MatrixSymbol, expression: Any, shapes: Mapping[str, Shape]) -> None:
     try:
         _match(symbol, shapes.get(symbol.name, symbol.shape), expression, walk(expression, shapes), equate)
     except DimensionError as error:

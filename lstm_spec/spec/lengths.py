@@ -42,4 +42,5 @@ def held(cell: Program) -> Program:
         outputs=cell.outputs,
         constants=cell.constants,
         source=cell.source,
+        fixed=cell.fixed,
     )

@@ -245,9 +245,15 @@ class Network:
 
     @cached_property
     def stacks(self) -> Mapping[str, tuple[str, ...]]:
-        """The states by what the cells call them, each with its names in all passes: h (l0.h, l0r.h, l1.h, …)."""
+        """The arrays in which states are passed and returned, by name, with the states that each one holds.
+
+        They are what the cells call them, h (l0.h, l0r.h, l1.h, …); where layers differ in size, every state by itself.
+        """
+        shapes = {after.name: after.shape for _, after in self.recurrence}
         kinds = dict.fromkeys(name for run in self.every_pass for name in run.cell.states)
-        return {k: tuple(run.key + k for run in self.every_pass if k in run.cell.states) for k in kinds}
+        found = {k: tuple(run.key + k for run in self.every_pass if k in run.cell.states) for k in kinds}
+        even = all(len({shapes[name] for name in names}) == 1 for names in found.values())
+        return found if even else {name: (name,) for name in self.states}
 
     @cached_property
     def learned(self) -> tuple[MatrixSymbol, ...]:
@@ -283,13 +289,14 @@ class Network:
         return found | {p.name: evaluate_shape(p.shape, values)[:1] for p in self.learned}
 
     def parameter_count(self, **sizes: int) -> Any:
-        """Return the number of parameters, symbolic where a size is not given.
+        """Return the number of learned parameters, symbolic where a size is not given.
 
         >>> from lstm_spec.spec.layers import layers
         >>> layers(bidirectional=True).parameter_count(n=32, m=70)
         57680
         """
-        return total_entries((p.shape for p in self.parameters), self.check_sizes(sizes))
+        counted = [run.shape(p) for run in self.every_pass for p in run.cell.counted]
+        return total_entries([*counted, *(p.shape for p in self.learned)], self.check_sizes(sizes))
 
 
 def network_of(spec: Program | Network, who: str = "a network") -> Network:

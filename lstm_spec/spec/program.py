@@ -55,9 +55,15 @@ class Equation:
 
 
 @lru_cache(maxsize=8192)
+def matrices_in(expression: Any) -> frozenset[MatrixSymbol]:
+    """Return the matrices that an expression reads."""
+    return frozenset(expression.atoms(MatrixSymbol))
+
+
+@lru_cache(maxsize=8192)
 def names_in(expression: Any) -> frozenset[str]:
     """Return the names of the matrices that an expression reads."""
-    return frozenset(s.name for s in expression.atoms(MatrixSymbol))
+    return frozenset(s.name for s in matrices_in(expression))
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class Program:
     inputs: per-row values that come from outside, such as x. recurrence: pairs (previous, next) of a state, such as
     (h_prev, h); the first one is what a layer returns at every step. parameters: shared values. definitions: the
     equations, in an order in which they can be computed. outputs: the names that are returned. constants: scalars with
-    their values (an eps, a clip limit); they have no adjoint. origin: the Program that this one was derived from and
+    their values (an eps, a clip limit); they have no adjoint. fixed: the names of parameters that are set and never
+    learned, such as masks, which do not count as parameters. origin: the Program that this one was derived from and
     whose equations and recurrence it begins with; derivation: how, such as "backward".
 
     Raises ProgramError for an undefined name, a name defined twice, a cycle; DimensionError for shapes that do not fit.
@@ -81,6 +88,7 @@ class Program:
     outputs: tuple[str, ...]
     constants: tuple[tuple[Symbol, Number], ...] = ()
     source: str = ""
+    fixed: frozenset[str] = frozenset()
     origin: "Program | None" = None
     derivation: str = ""
 
@@ -134,6 +142,11 @@ class Program:
     def leaves(self) -> tuple[MatrixSymbol, ...]:
         """Everything that is given and not computed: inputs, previous states, parameters."""
         return (*self.inputs, *(before for before, _ in self.recurrence), *self.parameters)
+
+    @property
+    def counted(self) -> tuple[MatrixSymbol, ...]:
+        """The parameters that are learned: all but the fixed ones."""
+        return tuple(p for p in self.parameters if p.name not in self.fixed)
 
     @cached_property
     def symbols(self) -> Mapping[str, MatrixSymbol]:
@@ -207,14 +220,14 @@ class Program:
         return {p.name: evaluate_shape(p.shape, values)[: len(array_shape(p.shape))] for p in self.parameters}
 
     def parameter_count(self, **sizes: int) -> Any:
-        """Return the number of parameters, symbolic where a size is not given.
+        """Return the number of learned parameters, symbolic where a size is not given.
 
         >>> from lstm_spec.spec.cells import lstm
         >>> lstm().parameter_count(n=32, m=70)
         28840
         """
         values = self.check_sizes(sizes)
-        return total_entries((p.shape for p in self.parameters), values)
+        return total_entries((p.shape for p in self.counted), values)
 
     def check_sizes(self, sizes: Mapping[str, Any]) -> dict[Symbol, int]:
         """Return the sizes by symbol; raises ProgramError for one that is unknown or no positive integer."""
@@ -353,7 +366,7 @@ def _path(start: str, goal: str, later: Mapping[str, Equation]) -> tuple[str, ..
 
 def _check_one_shape(program: Program, shapes: Mapping[str, Shape], expression: Any, where: object) -> None:
     """Refuse two symbols of one name with different shapes, which SymPy takes for two unrelated matrices."""
-    for s in expression.atoms(MatrixSymbol):
+    for s in matrices_in(expression):
         if s.shape != shapes[s.name]:
             listed = f"{shape_text(s.shape)} in {where} and {shape_text(shapes[s.name])} elsewhere"
             raise ProgramError(f"{program.name}: {symbol_text(s.name)} has two shapes, {listed}")

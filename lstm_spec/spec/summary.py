@@ -45,7 +45,7 @@ def summary(network: Network, **sizes: int) -> tuple[SummaryRow, ...]:
     rows = [SummaryRow("x", "input", ("T", "B", widths[0]), 0)]
     for index, passes in enumerate(network.passes):
         top = index == len(network.layers) - 1
-        own = [run.symbol(p).shape for run in passes for p in run.cell.parameters]
+        own = [run.symbol(p).shape for run in passes for p in run.cell.counted]
         keys = {f"{run.key}{name}0" for run in passes for name in run.cell.states}
         own += [p.shape for p in network.learned if p.name in keys]
         shape = ("B", widths[-1]) if top and network.outputs == "last" else ("T", "B", widths[index + 1])

@@ -65,6 +65,8 @@ def _role(program: Program, name: str) -> str:
         return "input"
     if name in {before.name for before, _ in program.recurrence}:
         return "previous state"
+    if name in program.fixed:
+        return "fixed parameter"
     if name in {p.name for p in program.parameters}:
         return "parameter"
     return "state" if name in program.states else "value"

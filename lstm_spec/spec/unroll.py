@@ -65,6 +65,7 @@ class _Unrolled:
             definitions=tuple(self.definitions),
             outputs=(*(y.name for y in outputs.values()), *(after.name for _, after in self.states)),
             constants=tuple(self.constants.items()),
+            fixed=frozenset(run.key + name for run in network.every_pass for name in run.cell.fixed),
         )
 
     def run(self, run: Pass, below: Mapping[int, MatrixSymbol]) -> dict[int, MatrixSymbol]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,12 +35,35 @@ class MisbehaviourError(Exception):
 class Arguments:
     """The arguments of a call in the target's layout: parameters by name, then the rest in order, with names.
 
-    lengths: passed as a keyword, where there are any.
+    lengths: passed as a keyword, where there are any. memory: how the arrays lie in memory, where that is not as usual:
+    one of ``MEMORIES``.
     """
 
     params: Mapping[str, Array]
     rest: list[tuple[str, Array]]
     lengths: Array | None = None
+    memory: str = ""
+
+
+MEMORIES: Mapping[str, str] = MappingProxyType(
+    {
+        "fortran": "arrays in Fortran order",
+        "strided": "every second entry of larger arrays",
+        "read_only": "read-only arrays",
+    }
+)
+"""The ways in which an array may lie in memory other than the usual one, each with what the arguments are then."""
+
+
+def _laid_out(array: Array, memory: str, arrays: str) -> Array:
+    """Return a copy of an array that lies in memory in a given way; "" is C order, contiguous, to be written to."""
+    if memory == "strided":
+        wide = np.repeat(array, 2, axis=-1)
+        return wide[..., ::2]
+    copy = np.array(array, order="F" if memory == "fortran" else "C")
+    # PyTorch knows no tensor that cannot be written to.
+    copy.flags.writeable = memory != "read_only" or arrays != "numpy"
+    return copy
 
 
 @dataclass(frozen=True)
@@ -121,7 +145,7 @@ def perform(
 def _called(function: Callable[..., Any], method: str, arguments: Arguments, arrays: str) -> tuple[Call, Any]:
     named = (*arguments.params.items(), *arguments.rest)
     before = tuple(np.array(a, copy=True, order="C") for _, a in named)
-    given = tuple(from_numpy(a.copy(), arrays) for a in before)
+    given = tuple(from_numpy(_laid_out(a, arguments.memory, arrays), arrays) for a in before)
     k = len(arguments.params)
     params = dict(zip(arguments.params, given[:k], strict=True))
     held, lengths = dict(params), arguments.lengths

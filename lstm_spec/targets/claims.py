@@ -30,18 +30,4 @@ def claimed(target: Target, spec: str | Program | Network | None = None) -> Prog
         found = layers(found, count=target.layers, bidirectional=target.bidirectional)
     if target.past_length is not None:
         found = replace(network_of(found), past_length=target.past_length)  # type: ignore[arg-type]
-    if isinstance(found, Network):
-        _check_states(target, found)
     return found
-
-
-def _check_states(target: Target, network: Network) -> None:
-    """Refuse a network whose states no array can hold together, or that nobody can give."""
-    if network.initial == "learned":
-        raise TargetError(f"{target.name}: a target is given its initial states, but {network.name} has learned ones")
-    shapes = {after.name: after.shape for _, after in network.recurrence}
-    for kind, names in network.stacks.items():
-        if len({shapes[name] for name in names}) > 1:
-            raise TargetError(
-                f"{target.name}: {kind} of {network.name} has other sizes in other layers, so one array cannot hold it"
-            )

@@ -4,6 +4,11 @@ A target is any callable ``forward(params, x, *states) -> (y, *states)`` or an o
 attributes say which specification it claims, in which layout it takes parameters, in which formats it computes and
 whose arrays it takes. Whatever it does on a valid case that the contract does not allow is a ``MisbehaviourError``,
 said in one sentence; it is a finding about the target, not an error of the verifier.
+
+Of a network the states are arrays (L·D, B, m), h then c, over layers and in them directions. Where layers differ in
+size, every state is an array (B, m) of its own, in the order of the network's ``states``: l0.h, l0.c, l1.h, …. Where
+initial states are zero or learned, no states are passed, and ``backward`` returns none; the final ones and their
+cotangents stay. Learned ones are among the parameters, by names such as l0.h0 of shape (m,).
 """
 
 from collections.abc import Callable, Mapping
@@ -39,9 +44,9 @@ class Target:
     first. arrays: "numpy", "torch" or "jax". weights: fixed parameters that it cannot change, by the specification's
     names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
     None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
-    those to ask for, where others are impossible or dear.
-    versions: of the packages it is made of. release: called when a verification is over, to end a process that the
-    target runs in; the next call starts another.
+    those to ask for, where others are impossible or dear, with numbers of steps "T" and of rows "B" where these matter
+    too. versions: of the packages it is made of. release: called when a verification is over, to end a process that the
+    target runs in; the next call starts another. reentrant: whether several threads may call it at once.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Target:
     sizes: tuple[Mapping[str, int], ...] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
+    reentrant: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,19 +93,20 @@ def call_forward(
     *,
     method: Literal["forward", "differentiated"] = "forward",
     lengths: Array | None = None,
+    memory: str = "",
 ) -> tuple[Outputs, Past]:
     """Call a target's forward pass and return what it gave in the specification's layout.
 
-    params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``;
-    method: "differentiated" for the forward pass as backward runs it, where the target has one; lengths: (B,), the
-    steps of every row, where the target takes them. Everything is copied before, so a target cannot change the caller's
-    arrays. Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or
-    dtype.
+    params: by the specification's names and shapes; x: (T, B, n); states: each (B, m), in the order of ``cell.states``,
+    none where the network has its own; method: "differentiated" for the forward pass as backward runs it, where the
+    target has one; lengths: (B,), the steps of every row, where the target takes them; memory: how the target's arrays
+    lie, where that is one of ``MEMORIES``. Everything is copied before, so a target cannot change the caller's arrays.
+    Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or dtype.
     """
-    arguments = forward_arguments(target, cell, params, x, states, lengths)
-    names = ("y", *held(target.layout, cell).states)
-    call, results = perform(getattr(target, method), method, arguments, names, arrays=target.arrays)
-    return read_outputs(results, target, cell, x, states), call
+    arguments = replace(forward_arguments(target, cell, params, x, states, lengths), memory=memory)
+    own = held(target.layout, cell)
+    call, results = perform(getattr(target, method), method, arguments, ("y", *own.states), arrays=target.arrays)
+    return read_outputs(results, target, cell, x, states or own.blank_states(params, x.shape[1])), call
 
 
 def call_backward(
@@ -136,7 +143,7 @@ def forward_arguments(
 ) -> Arguments:
     """Return the arguments of a forward pass, given as ``call_forward`` takes them, as a target takes them."""
     own = held(target.layout, cell)
-    initial = zip(own.states, own.to_states(states), strict=True)
+    initial = zip(own.states, own.to_states(states), strict=True) if states else ()
     rest = [("x", target.layout.to_x(x)), *((f"{name}0", s) for name, s in initial)]
     return Arguments(own.pack(params), rest, lengths)
 
@@ -150,7 +157,10 @@ def with_cotangents(own: Held, forward: Arguments, dy: Array, dstates: tuple[Arr
 def read_outputs(
     results: Mapping[str, Array], target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...]
 ) -> Outputs:
-    """Read what a forward pass returned for x (T, B, n) and initial states, by name; raises MisbehaviourError."""
+    """Read what a forward pass returned for x (T, B, n), by name; raises MisbehaviourError.
+
+    states: of the shapes that the final ones have to have, each (B, m).
+    """
     own = held(target.layout, cell)
     y_shape = own.y_shape(x, states)
     sizes = (*x.shape[:2], y_shape[-1])
@@ -159,7 +169,7 @@ def read_outputs(
     for name, given in zip(own.states, own.to_states(states), strict=True):
         _check_shape(name, results[name], given.shape, "(B, m)", sizes)
     final = own.from_states(tuple(results[name] for name in own.states))
-    return Outputs(own.from_y(results["y"]), dict(zip(cell.states, final, strict=True)))
+    return Outputs(own.from_y(results["y"]), dict(zip(own.spec.states, final, strict=True)))
 
 
 def read_gradients(
@@ -181,8 +191,9 @@ def read_gradients(
             raise MisbehaviourError(f"d{name} has shape {array.shape}; expected {given.shape}, that of {name}")
     packed = {name: gradients[name] for name in arguments.params}
     unpacked = own.unpack_gradients(packed, params)
-    initial = own.from_states(tuple(gradients[name] for name, _ in arguments.rest[1:]))
-    states = {f"{name}0": d for name, d in zip(cell.states, initial, strict=True)}
+    returned = tuple(gradients[name] for name, _ in arguments.rest[1:])
+    initial = zip(cell.states, own.from_states(returned), strict=True) if returned else ()
+    states = {f"{name}0": d for name, d in initial}
     return Gradients({**unpacked, "x": target.layout.from_x(gradients["x"]), **states})
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.spec.network import network_of
 from lstm_spec.spec.program import evaluate_shape
 from lstm_spec.targets.arrays import from_numpy
 from lstm_spec.targets.claims import claimed
@@ -16,12 +17,12 @@ _SIZES = {"n": 2, "m": 3, "q": 1}
 def example(target: Target) -> tuple[dict[str, Any], tuple[Any, ...]]:
     """Return parameters by name, and x and states, as a target takes them: all zero, of two steps and one row."""
     cell, held = claimed(target), Held(target.layout, claimed(target))
-    sizes = dict(target.sizes[0]) if target.sizes else {s.name: _SIZES[s.name] for s in cell.sizes}
+    asked = target.sizes[0] if target.sizes else _SIZES
+    sizes = {s.name: asked[s.name] for s in cell.sizes}
     values = cell.check_sizes(sizes)
     params = held.pack({name: np.zeros(shape, target.dtypes[0]) for name, shape in cell.dimensions(**sizes).items()})
-    states = (
-        np.zeros((1, *evaluate_shape(before.shape, values)[:1]), target.dtypes[0]) for before, _ in cell.recurrence
-    )
+    begun = cell.recurrence if network_of(cell).initial == "given" else ()
+    states = (np.zeros((1, *evaluate_shape(before.shape, values)[:1]), target.dtypes[0]) for before, _ in begun)
     x = target.layout.to_x(np.zeros((2, 1, sizes["n"]), target.dtypes[0]))
-    given = tuple(from_numpy(array, target.arrays) for array in (x, *held.to_states(tuple(states))))
+    given = tuple(from_numpy(array, target.arrays) for array in (x, *(held.to_states(tuple(states)) if begun else ())))
     return {name: from_numpy(array, target.arrays) for name, array in params.items()}, given

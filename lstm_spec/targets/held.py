@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import BlockMatrix
 
+from lstm_spec.compute.initial import state_widths
 from lstm_spec.spec.network import Network, Pass, network_of
 from lstm_spec.spec.operators import parts_of
 from lstm_spec.spec.program import Program
@@ -22,8 +23,9 @@ class Held:
     """A specification in a layout.
 
     The parameters of every layer and direction go by the layout's names for them, or where it has none by its names
-    after l0. or l0r.; where the layout has an axis of directions, both are in the same arrays. Every state is one array
-    (L·D, B, m), layer before direction, or (B, m) of a single layer.
+    after l0. or l0r.; where the layout has an axis of directions, both are in the same arrays. Learned initial states
+    go by the names of the network. The states are arrays as the network stacks them: (L·D, B, m), layer before
+    direction; or (B, m), of a single layer, or one by one where layers differ in size.
     """
 
     layout: Layout
@@ -36,8 +38,11 @@ class Held:
 
     @cached_property
     def states(self) -> tuple[str, ...]:
-        """The states in the order in which the layout has them."""
-        return tuple(self.layout.states or self.network.stacks)
+        """The arrays of states by name, in the order in which the layout has them."""
+        passes, stacks = self.network.every_pass, self.network.stacks
+        order = self.layout.order_of(dict.fromkeys(name for p in passes for name in p.cell.states))
+        alone = tuple(p.key + name for p in passes for name in order if name in p.cell.states)
+        return tuple(order) if order[0] in stacks else alone
 
     def pack(self, params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the specification's parameters as the target holds them."""
@@ -46,7 +51,25 @@ class Held:
             own = layer.pack(p.own(params), concat=concat_of(p.cell))
             for name, array in ((self._key(p) + name, array) for name, array in own.items()):
                 packed[name] = np.concatenate([packed[name], array]) if name in packed else array
-        return packed
+        return packed | {p.name: params[p.name].copy() for p in self.network.learned}
+
+    def shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the target's arrays by name, for the specification's sizes."""
+        found: dict[str, tuple[int, ...]] = {}
+        every = self.spec.dimensions(**sizes)
+        for layer, p in self._passes:
+            own = layer.shapes(p.own(every), concat=concat_of(p.cell))
+            for name, shape in ((self._key(p) + name, shape) for name, shape in own.items()):
+                found[name] = (found[name][0] + shape[0], *shape[1:]) if name in found else shape
+        return found
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The role of each array that holds all gates, W, R, b or bR, by its name; there may be none of that name."""
+        if not self.layout.gates:
+            return {}
+        roles = ("W", "R", "b", "bR")
+        return {self._key(p) + layer.names.get(role, role): role for layer, p in self._passes for role in roles}
 
     def unpack(self, packed: Mapping[str, Array], sizes: Mapping[str, int]) -> dict[str, Array]:
         """Return the specification's parameters from the target's arrays, among which there may be others."""
@@ -56,7 +79,7 @@ class Held:
             dimensions = p.own(every)
             own = self._own(packed, layer, p, dimensions)
             found |= self._named(p, layer.unpack(own, dimensions, concat=concat_of(p.cell)))
-        return found
+        return found | {p.name: packed[p.name] for p in self.network.learned}
 
     def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the parameters, from those of what the target holds."""
@@ -65,23 +88,30 @@ class Held:
             dimensions = p.own(params)
             own = self._own(packed, layer, p, dimensions)
             found |= self._named(p, layer.unpack_gradients(own, dimensions, concat=concat_of(p.cell)))
-        return found
+        return found | {p.name: packed[p.name] for p in self.network.learned}
+
+    def blank_states(self, params: Mapping[str, Array], rows: int) -> tuple[Array, ...]:
+        """Return zeros in the shapes of the states, pass by pass, for so many rows."""
+        return tuple(np.zeros((rows, width)) for width in state_widths(self.network, params).values())
 
     def to_states(self, states: tuple[Array, ...]) -> tuple[Array, ...]:
         """Return states, or their gradients, given pass by pass, as the target holds them."""
-        if self.network.plain:
-            return self.layout.to_states(*states, order=self.network.states)
-        by_name = dict(zip(self.network.states, states, strict=True))
-        kinds = self.network.stacks
-        return tuple(self.layout.to_stack(np.stack([by_name[name] for name in kinds[kind]])) for kind in self.states)
+        by_name, stacks = dict(zip(self.network.states, states, strict=True)), self.network.stacks
+        return tuple(
+            self.layout.to_state(by_name[array])
+            if array in by_name
+            else self.layout.to_stack(np.stack([by_name[name] for name in stacks[array]]))
+            for array in self.states
+        )
 
     def from_states(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         """Return the target's states pass by pass: the inverse of ``to_states``."""
-        if self.network.plain:
-            return self.layout.from_states(*arrays, order=self.network.states)
         by_name: dict[str, Array] = {}
-        for kind, array in zip(self.states, arrays, strict=True):
-            by_name |= zip(self.network.stacks[kind], self.layout.from_stack(array), strict=True)
+        for name, array in zip(self.states, arrays, strict=True):
+            if name in self.network.states:
+                by_name[name] = self.layout.from_state(array)
+            else:
+                by_name |= zip(self.network.stacks[name], self.layout.from_stack(array), strict=True)
         return tuple(by_name[name] for name in self.network.states)
 
     def to_y(self, y: Array) -> Array:

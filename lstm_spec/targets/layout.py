@@ -217,13 +217,32 @@ class Layout:
         """
         held, theirs = self._orders(order, states)
         by_name = dict(zip(held, states, strict=True))
-        return tuple(self._move(by_name[state], "BI", self._state_axes) for state in theirs)
+        return tuple(self.to_state(by_name[state]) for state in theirs)
 
     def from_states(self, *states: npt.ArrayLike, order: Iterable[str] = "hc") -> tuple[Array, ...]:
         """The third party's states as (B, m) in the cell's order: the inverse of `to_states`."""
         held, theirs = self._orders(order, states)
         by_name = dict(zip(theirs, states, strict=True))
-        return tuple(self._move(by_name[state], self._state_axes, "BI") for state in held)
+        return tuple(self.from_state(by_name[state]) for state in held)
+
+    def to_state(self, state: npt.ArrayLike) -> Array:
+        """One state (B, m) in the third party's axes (a copy)."""
+        return self._move(state, "BI", self._state_axes)
+
+    def from_state(self, state: npt.ArrayLike) -> Array:
+        """One state in the third party's axes as (B, m) (a copy)."""
+        return self._move(state, self._state_axes, "BI")
+
+    def order_of(self, states: Iterable[str]) -> tuple[str, ...]:
+        """The names of a cell's states in the third party's order; raises LayoutError where it has others."""
+        held = tuple(states)
+        theirs = tuple(self.states or held)
+        if set(held) != set(theirs):
+            raise LayoutError(
+                f"the layout {self.name} has the states {', '.join(theirs)}, but the cell has"
+                f" {', '.join(held)}: use a layout of these states"
+            )
+        return theirs
 
     def to_stack(self, state: npt.ArrayLike) -> Array:
         """One state of all layers and directions (L·D, B, m), in the third party's axes (a copy)."""
@@ -289,12 +308,7 @@ class Layout:
 
     def _orders(self, order: Iterable[str], states: Sequence[object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         held = tuple(order)
-        theirs = tuple(self.states or held)
-        if set(held) != set(theirs):
-            raise LayoutError(
-                f"the layout {self.name} has the states {', '.join(theirs)}, but the cell has"
-                f" {', '.join(held)}: use a layout of these states"
-            )
+        theirs = self.order_of(held)
         if len(states) != len(held):
             raise LayoutError(f"expected the {len(held)} states {', '.join(held)}, got {len(states)}")
         return held, theirs

@@ -54,10 +54,11 @@ def load(path: str | PathLike[str]) -> Layout:
         raise LayoutError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise LayoutError(f"{path}: is not TOML: {error}") from None
-    return _from_table(table, str(path))
+    return from_table(table, str(path))
 
 
-def _from_table(table: Mapping[str, object], origin: str) -> Layout:
+def from_table(table: Mapping[str, object], origin: str) -> Layout:
+    """Return the layout of a table with the keys of `Layout`; origin: where it comes from, for the LayoutError."""
     for key, value in table.items():
         if key not in KEYS:
             suggestion = _did_you_mean(key, KEYS)
@@ -75,7 +76,7 @@ def _did_you_mean(word: str, words: Mapping[str, object] | tuple[str, ...]) -> s
 
 def _known() -> Mapping[str, Layout]:
     tables = tomllib.loads(files(__package__).joinpath("layouts.toml").read_text(encoding="utf-8"))
-    return MappingProxyType({name: _from_table(table, name) for name, table in tables.items()})
+    return MappingProxyType({name: from_table(table, name) for name, table in tables.items()})
 
 
 LAYOUTS = _known()

@@ -12,8 +12,25 @@ from lstm_spec.targets.modules import find_attribute
 
 LIKE: Mapping[str, str] = MappingProxyType(
     {
-        **{f"torch.nn.{kind}": "lstm_spec.targets.torch:Module" for kind in ("LSTM", "GRU", "RNN")},
-        **{f"torch.nn.{kind}Cell": "lstm_spec.targets.torch:Module" for kind in ("LSTM", "GRU", "RNN")},
+        **dict.fromkeys(
+            (f"torch.nn.{kind}{cell}" for kind in ("LSTM", "GRU", "RNN") for cell in ("", "Cell")),
+            "lstm_spec.targets.torch:Module",
+        ),
+        **dict.fromkeys(
+            (f"keras.layers.{kind}{cell}" for kind in ("LSTM", "GRU", "SimpleRNN") for cell in ("", "Cell")),
+            "lstm_spec.targets.keras:Layer",
+        ),
+        "keras.layers.Bidirectional": "lstm_spec.targets.keras:Layer",
+        "flax.linen.LSTMCell": "lstm_spec.targets.jax_layers:Linen",
+        "flax.linen.OptimizedLSTMCell": "lstm_spec.targets.jax_layers:Linen",
+        "flax.nnx.LSTMCell": "lstm_spec.targets.jax_layers:Nnx",
+        "flax.nnx.OptimizedLSTMCell": "lstm_spec.targets.jax_layers:Nnx",
+        "equinox.nn.LSTMCell": "lstm_spec.targets.jax_layers:Equinox",
+        "haiku.LSTM": "lstm_spec.targets.jax_layers:Haiku",
+        "mlx.nn.LSTM": "lstm_spec.targets.mlx:Layer",
+        "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
+        "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
+        **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )
 """The originals, each with the class that knows its interface.

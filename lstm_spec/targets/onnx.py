@@ -1,15 +1,15 @@
 """The recurrent operators of ONNX in a runtime, as targets: a runtime, and the attributes of the operator."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstm_spec.spec.onnx import Operator, readings
-from lstm_spec.targets.contract import Target
+from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.modules import required
@@ -19,19 +19,35 @@ from lstm_spec.targets.onnx_runtimes import Run, Runtime, runtime
 Array = NDArray[Any]
 
 
-def onnxruntime() -> Target:
-    """Return the operator LSTM in ONNX Runtime; raises TargetError without it."""
-    return operator_target("onnxruntime", name="onnxruntime")
+@dataclass(frozen=True)
+class Node:
+    """A node of its own in a runtime, as ``onnx.LSTM(runtime="openvino", clip=3.0)`` names it.
 
+    kind: LSTM, GRU or RNN. runtime: which one runs it. readings: those that are not the default. The others are
+    attributes, and the optional inputs, as ``Operator`` has them. Raises OptionError.
+    """
 
-def reference() -> Target:
-    """Return the operator LSTM in the reference evaluator of ONNX; raises TargetError without it."""
-    return operator_target("reference", name="onnx-reference")
+    kind: Literal["LSTM", "GRU", "RNN"]
+    runtime: str = "onnxruntime"
+    activations: tuple[str, ...] | None = None
+    activation_alpha: tuple[float, ...] | None = None
+    activation_beta: tuple[float, ...] | None = None
+    clip: float | None = None
+    direction: Literal["forward", "reverse", "bidirectional"] = "forward"
+    hidden_size: bool = True
+    input_forget: int = 0
+    layout: int = 0
+    linear_before_reset: int = 0
+    inputs: tuple[str, ...] = ("B", "initial_h", "initial_c")
+    readings: Mapping[str, str] = field(default_factory=dict)
 
-
-def openvino() -> Target:
-    """Return the operator LSTM in OpenVINO; raises TargetError without it."""
-    return operator_target("openvino", name="onnx-openvino")
+    def target(self, made: Any, name: str) -> Target:
+        """Return it as a target; raises TargetError for something that is to stand in its place."""
+        if made is not None:
+            raise TargetError(f"{name} cannot be like onnx.{self.kind}, which a runtime runs by itself")
+        given = {f.name: getattr(self, f.name) for f in fields(Operator)}
+        operator = Operator(**{**given, "inputs": frozenset(self.inputs)})
+        return operator_target(self.runtime, operator, chosen=self.readings, name=name)
 
 
 def operator_target(
@@ -57,7 +73,7 @@ def operator_target(
     def forward(
         params: Mapping[str, Array], x: Array, *states: Array, lengths: Array | None = None
     ) -> tuple[Array, ...]:
-        run = session(x.shape[-1], states[0].shape[-1], str(x.dtype))
+        run = session(x.shape[-1], params["R"].shape[-1], str(x.dtype))
         return tuple(run(inputs(own, params, x, states, lengths)))
 
     spec = own.spec(chosen)
@@ -69,6 +85,7 @@ def operator_target(
         layout=layout_of(own, answers["coupling"]),
         dtypes=found.dtypes,
         past_length=answers["past_length"] if "sequence_lens" in own.inputs else None,
+        sizes=found.sizes,
         versions=found.versions,
     )
 
@@ -78,12 +95,13 @@ def inputs(
 ) -> dict[str, Array]:
     """Return what a node is given, by the names of its inputs.
 
-    lengths: (B,); where the node takes them and there are none, all rows last to the end.
+    states: as many as the node takes; lengths: (B,); where the node takes them and there are none, all rows last to
+    the end.
     """
     T, B = (x.shape[1], x.shape[0]) if operator.layout else x.shape[:2]
     ends = np.full(B, T) if lengths is None else lengths
     given = {"X": x, **params, "sequence_lens": ends.astype(np.int32)}
-    given |= {f"initial_{name}": state for name, state in zip(operator.states, states, strict=True)}
+    given |= {f"initial_{name}": state for name, state in zip(operator.states, states, strict=False)}
     return {name: given[name] for name in input_names(operator) if name}
 
 

@@ -22,13 +22,15 @@ class Runtime:
     """Something that runs models.
 
     name: how it is called; package: what has to be installed; dtypes: the formats in which it has the recurrent
-    operators; session: from the bytes of a model to a function that runs it, raising whatever the runtime raises.
+    operators; session: from the bytes of a model to a function that runs it, raising whatever the runtime raises;
+    sizes: those to ask for, where every new one has to be compiled for long.
     """
 
     name: str
     package: str
     dtypes: tuple[str, ...]
     session: Callable[[bytes], Run]
+    sizes: tuple[Mapping[str, int], ...] | None = None
 
     @property
     def versions(self) -> dict[str, str]:
@@ -78,11 +80,14 @@ def _core() -> Any:
     return openvino.Core()
 
 
+_PAIRS = ((1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (4, 4), (5, 7), (8, 9), (9, 8), (16, 17), (33, 31), (70, 64))
+_SIZES = tuple(MappingProxyType({"n": n, "m": m}) for n, m in _PAIRS)
+
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType(
     {
         "onnxruntime": Runtime("ONNX Runtime", "onnxruntime", ("float32",), _onnxruntime),
         "reference": Runtime("the reference evaluator of ONNX", "onnx", ("float64", "float32"), _reference),
-        "openvino": Runtime("OpenVINO", "openvino", ("float32",), _openvino),
+        "openvino": Runtime("OpenVINO", "openvino", ("float32",), _openvino, _SIZES),
     }
 )
 """The runtimes by name."""

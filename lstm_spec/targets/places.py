@@ -30,7 +30,10 @@ class Place:
 def output_shapes(
     target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...]
 ) -> dict[str, tuple[int, ...]]:
-    """Return the shapes in which the forward pass returns y and the final states, by the target's names."""
+    """Return the shapes in which the forward pass returns y and the final states, by the target's names.
+
+    states: of the shapes that the final ones have, each (B, m).
+    """
     held = Held(target.layout, cell)
     y = held.to_y(np.zeros(held.y_shape(x, states)))
     return {"y": y.shape, **{n: s.shape for n, s in zip(held.states, held.to_states(states), strict=True)}}
@@ -39,7 +42,10 @@ def output_shapes(
 def output_place(
     target: Target, cell: Program | Network, x: Array, states: tuple[Array, ...], name: str, index: tuple[int, ...]
 ) -> Place:
-    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n) and states (B, m)."""
+    """Return where the forward pass gives a number of y or of a final state, for x (T, B, n).
+
+    states: of the shapes that the final ones have, each (B, m).
+    """
     numbers = _numbered(output_shapes(target, cell, x, states))
     read = read_outputs(numbers, target, cell, x, states)
     return _find({"y": read.y, **read.states}[name][index], numbers)

@@ -16,6 +16,7 @@ from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
+from lstm_spec.targets.like import LIKE
 from lstm_spec.targets.like import like as find_like
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
 from lstm_spec.targets.origin import Origin, origin_of
@@ -30,9 +31,23 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
         "torch-gru": "torch.nn.GRU",
         "torch-rnn": "torch.nn.RNN",
         "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
-        "onnxruntime": "lstm_spec.targets.onnx:onnxruntime",
-        "onnx-reference": "lstm_spec.targets.onnx:reference",
-        "onnx-openvino": "lstm_spec.targets.onnx:openvino",
+        "onnxruntime": "onnx.LSTM",
+        "onnx-reference": "onnx.LSTM(runtime='reference')",
+        "onnx-openvino": "onnx.LSTM(runtime='openvino')",
+        "keras": "keras.layers.LSTM(lengths=True)",
+        "keras-cell": "keras.layers.LSTMCell",
+        "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
+        "keras-gru": "keras.layers.GRU(lengths=True)",
+        "flax": "flax.linen.LSTMCell",
+        "flax-optimized": "flax.linen.OptimizedLSTMCell",
+        "flax-nnx": "flax.nnx.LSTMCell",
+        "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
+        "equinox": "equinox.nn.LSTMCell",
+        "haiku": "haiku.LSTM",
+        "mlx": "mlx.nn.LSTM",
+        "tinygrad": "tinygrad.nn.LSTMCell",
+        "paddle": "paddle.nn.LSTM(lengths=True)",
+        "openvino": "lstm_spec.targets.openvino:sequence",
     }
 )
 """The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
@@ -41,17 +56,18 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
 def load(name: str, *, layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return the target that a user names.
 
-    name: a built-in name, ``package.module:attribute`` or ``path/to/file.py:attribute``. layout: overrides what the
-    target says of itself. like: the original whose interface it has, see ``like.like``. Raises TargetError when there
-    is none, in one sentence with the closest name.
+    name: a built-in name, an original with its arguments as ``like.like`` takes it, ``package.module:attribute`` or
+    ``path/to/file.py:attribute``. layout: overrides what the target says of itself. like: the original whose interface
+    it has, see ``like.like``. Raises TargetError when there is none, in one sentence with the closest name.
     """
-    if name in BUILT_IN:
+    if name in BUILT_IN or name.partition("(")[0] in LIKE:
         if layout is not None:
             raise TargetError(f"{name} is built in and says its own layout; leave --layout out")
         if like is not None:
             raise TargetError(f"{name} is built in and is like nothing else; leave --like out")
-        made = BUILT_IN[name]
-        found = find_attribute(*made.split(":"))() if ":" in made else find_like(made, name=name)
+        made = BUILT_IN.get(name, name)
+        known = made.partition("(")[0] in LIKE
+        found = find_like(made, name=name) if known else find_attribute(*made.split(":"))()
         return replace(found, origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
     if not place or not path:
@@ -96,6 +112,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         layers=said.kind("layers", int, 1),
         bidirectional=said.kind("bidirectional", bool, False),
         past_length=said.kind("past_length", str, None),
+        reentrant=said.kind("reentrant", bool, False),
         layout=_layout(said.of("layout", "canonical") if layout is None else layout, name),
         dtypes=_dtypes(said),
         arrays=arrays,

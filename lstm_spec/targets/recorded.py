@@ -1,11 +1,8 @@
 """Forward and backward of a target, from one function of its framework and the framework's own gradients."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 Pull = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 """Takes the cotangents of y and of the final states, returns dparams, dx and the gradients of the initial states."""
@@ -51,51 +48,3 @@ class Passes:
             return pull(rest[count:])
 
         return backward
-
-
-@dataclass(frozen=True)
-class Framework:
-    """A framework that computes with functions of arrays: how it takes NumPy's arrays, gives them and differentiates.
-
-    vjp: called with a function of arrays that returns a tuple of arrays, and with these arguments; returns that tuple
-    and what takes its cotangents to the gradients of the arguments, as ``jax.vjp`` does; None without gradients.
-    around: a context in which all of it runs.
-    """
-
-    take: Callable[[Any], Any]
-    give: Callable[[Any], Any] = np.asarray
-    vjp: Callable[..., tuple[tuple[Any, ...], Pull]] | None = None
-    around: Callable[[], AbstractContextManager[Any]] = nullcontext
-
-    def passes(self, run: Callable[..., tuple[Any, ...]]) -> Passes:
-        """Return the passes, in NumPy's arrays, of a function (params, x, *states, lengths) in the framework's."""
-
-        def forward(params: Mapping[str, Any], *given: Any) -> tuple[Any, ...]:
-            with self.around():
-                *arrays, lengths = map(self._taken, given)
-                return self._given(run({k: self.take(p) for k, p in params.items()}, *arrays, lengths))
-
-        def record(params: Mapping[str, Any], *given: Any) -> tuple[tuple[Any, ...], Pull]:
-            *arrays, lengths = given
-            names = tuple(params)
-
-            def function(*flat: Any) -> tuple[Any, ...]:
-                return tuple(run(dict(zip(names, flat, strict=False)), *flat[len(names) :], ends))
-
-            def pull(cotangents: tuple[Any, ...]) -> tuple[Any, ...]:
-                with self.around():
-                    found = self._given(pulled(tuple(map(self.take, cotangents))))
-                return (dict(zip(names, found, strict=False)), *found[len(names) :])
-
-            with self.around():
-                ends = self._taken(lengths)
-                outputs, pulled = self.vjp(function, *map(self.take, (*params.values(), *arrays)))  # type: ignore[misc]
-                return self._given(outputs), pull
-
-        return Passes(forward, None if self.vjp is None else record)
-
-    def _taken(self, array: Any) -> Any:
-        return None if array is None else self.take(array)
-
-    def _given(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(map(self.give, arrays))

@@ -8,9 +8,12 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
+from hypothesis import strategies as st
+
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
 from lstm_spec.targets.calls import exception_text, raised_at
+from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
@@ -18,7 +21,7 @@ from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
-from lstm_spec.verify.snippet import snippet
+from lstm_spec.verify.snippet import FROM_REPORT, snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     BLOCKED,
@@ -26,6 +29,7 @@ from lstm_spec.verify.verdict import (
     ERROR,
     INCONCLUSIVE,
     KNOWN_DEVIATION,
+    MOST_INCONCLUSIVE,
     VERIFIED,
     CheckResult,
 )
@@ -33,13 +37,17 @@ from lstm_spec.verify.verdict import (
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is asked: cases of both kinds per check of full weight, and how large seeded cases get."""
+    """How much is asked: cases of both kinds per check of full weight, and how large seeded cases get.
+
+    aimed: whether what comes near to the allowed error is followed.
+    """
 
     name: str
     small: int
     seeded: int
     sizes: tuple[int, ...]
     steps: tuple[int, ...]
+    aimed: bool = False
 
 
 _ODD = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33)
@@ -47,7 +55,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 8, 20)),
         "standard": Profile("standard", 120, 80, (*_ODD, 64, 70, 128), (1, 2, 3, 5, 8, 20, 50, 100)),
-        "deep": Profile("deep", 800, 600, (*_ODD, 64, 70, 128, 256), (1, 2, 3, 5, 8, 20, 50, 100, 200)),
+        "deep": Profile("deep", 800, 600, (*_ODD, 64, 70, 128, 256), (1, 2, 3, 5, 8, 20, 50, 100, 200), True),
     }
 )
 
@@ -97,14 +105,19 @@ class Asking:
         if check.id not in self.results:
             needed = [other for other in self.plan if other.id in check.needs]
             blocker = next((other.id for other in needed if self.result_of(other).status in FAILED), None)
-            if blocker is None:
+            if blocker is None and self._hangs < MOST_HANGS:
                 begun = time.perf_counter()
                 self._ask(check)
                 self.results[check.id] = replace(self.results[check.id], seconds=time.perf_counter() - begun)
             else:
-                message = f"not asked, since {blocker} failed"
+                reason = f"{blocker} failed" if blocker else f"the target hung in {MOST_HANGS} checks before"
+                message = f"not asked, since {reason}"
                 self.results[check.id] = CheckResult(check.id, BLOCKED, check.clause, message=message)
         return self.results[check.id]
+
+    @property
+    def _hangs(self) -> int:
+        return sum(r.finding is not None and r.finding.fault == "hung" for r in self.results.values())
 
     def _ask(self, check: Check) -> None:
         tallies: dict[str, Tally] = {}
@@ -119,7 +132,7 @@ class Asking:
                 elif tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(self._shown(_result(check, tallies, declared)))
+            self.results[check.id] = _interrupted(self._shown(check, _result(check, tallies, declared)))
             raise
         except Exception as error:
             # A fault of ours, not of the target; what else there is to ask goes on.
@@ -130,7 +143,7 @@ class Asking:
             frozenset(dtype for dtype, tally in tallies.items() if tally.simplest),
             frozenset(dtype for dtype, tally in tallies.items() if tally.cases > tally.inconclusive),
         )
-        self.results[check.id] = result = self._shown(_result(check, tallies, declared))
+        self.results[check.id] = result = self._shown(check, _result(check, tallies, declared))
         if result.finding and not self.first_finding:
             kind, within = self._kind(check, result.finding)
             self.results[check.id] = replace(result, kind=kind, within=within)
@@ -146,18 +159,20 @@ class Asking:
                 return deviation
         return None
 
-    def _shown(self, result: CheckResult) -> CheckResult:
+    def _shown(self, check: Check, result: CheckResult) -> CheckResult:
         """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
         if result.finding is None or self.first_finding:
             return result
         contract = self.subject.contracts[str(result.finding.case.dtype)]
-        return replace(result, snippet=snippet(self.subject, result.finding, contract))
+        # Calls side by side are in no order that a script could make them in.
+        text = FROM_REPORT if check.threads else snippet(self.subject, result.finding, contract)
+        return replace(result, snippet=text)
 
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
         """Return the kind of a discrepancy, and of one of accuracy what the target is right to.
 
         A coarser contract explains it if every case of the check agrees under it, not because none can tell: the
-        simplest failing case has to, and a quarter of all.
+        simplest failing case has to, and as many as a check needs.
         """
         dtype = str(finding.case.dtype)
         for name, contract in coarser(self.subject.contracts[dtype]) if finding.deviation else ():
@@ -165,11 +180,13 @@ class Asking:
             if outcome.finding is None and outcome.conclusive:
                 tally = Tally()
                 self._search(check, dtype, tally, contract, again=True)
-                if not tally.failures and 4 * tally.inconclusive <= 3 * tally.cases:
+                if not tally.failures and tally.inconclusive <= MOST_INCONCLUSIVE * tally.cases:
                     return ACCURACY, name
         return SEMANTIC, ""
 
     def _budget(self, check: Check) -> tuple[int, int]:
+        if check.listed is not None:
+            return 0, len(check.listed(self.subject, self.formats[0]))
         small = max(1, round(self.profile.small * check.weight))
         return small, max(1, round(self.profile.seeded * check.weight)) if check.seeded else 0
 
@@ -187,6 +204,7 @@ class Asking:
                     tick=lambda: None if again else self._tick(f"{check.id} {dtype}"),
                     smaller=lambda case: self._smaller(check, case),
                     simplify=not (self.first_finding or again),
+                    aim=self.profile.aimed,
                 )
 
     def _smaller(self, check: Check, case: Case) -> Iterator[Case]:
@@ -199,6 +217,8 @@ class Asking:
         return examine(check, self.subject, case, contract)
 
     def _strategy(self, check: Check, kind: str, dtype: str) -> Any:
+        if check.listed is not None:
+            return st.sampled_from(check.listed(self.subject, dtype))
         if kind == "small":
             return small_cases(
                 self.subject.cell,
@@ -252,8 +272,9 @@ def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, K
         status, because = (DISCREPANCY, "") if known is None else (KNOWN_DEVIATION, f"; known: {known.because}")
         message = f"{finding.message} ({dtype}){because}"
         return replace(result, status=status, message=message, finding=finding, known=known)
-    if inconclusive == cases:
-        return replace(result, status=INCONCLUSIVE, message="every case was too ill-conditioned to tell")
+    if inconclusive > MOST_INCONCLUSIVE * cases:
+        which = "every case was" if inconclusive == cases else f"{inconclusive:,} of {cases:,} cases were"
+        return replace(result, status=INCONCLUSIVE, message=f"{which} too ill-conditioned to tell")
     return result
 
 

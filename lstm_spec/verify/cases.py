@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lstm_spec.compute.formats import dtype_of
+from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program, evaluate_shape
@@ -31,6 +32,8 @@ Index = slice | Array
 @dataclass(frozen=True)
 class Case:
     """One valid question: parameters by name, x (T, B, n), and initial states (B, m), all in one format.
+
+    There are no states where a network has its own, learned or zero.
 
     regime: what kind of numbers; seed: of the generator that made them, None for small cases; cotangents: for questions
     about gradients, those of y (T, B, m) and of every final state (B, m); state_names: those of the states, in order;
@@ -114,17 +117,13 @@ SPECIAL = (3.0, -3.0, 10.0, -10.0, 40.0, -40.0, 100.0, -100.0, 1000.0, -1000.0, 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any.
-
-    from_zero: whether all initial states are zero.
-    """
+    """The shapes of a case: of every parameter, of x, of the states, and of the cotangents where there are any."""
 
     params: Mapping[str, tuple[int, ...]]
     x: tuple[int, int, int]
     states: tuple[tuple[int, int], ...]
     cotangents: tuple[tuple[int, ...], ...] = ()
     state_names: tuple[str, ...] = ("h", "c")
-    from_zero: bool = False
 
     @property
     def all(self) -> tuple[tuple[int, ...], ...]:
@@ -148,7 +147,7 @@ class Shapes:
         return Case(
             params=params,
             x=pieces[k],
-            states=tuple(0 * piece if self.from_zero else piece for piece in pieces[k + 1 : s]),
+            states=tuple(pieces[k + 1 : s]),
             cotangents=tuple(pieces[s:]),
             state_names=self.state_names,
             **about,
@@ -165,12 +164,12 @@ def _shapes(cell: Program | Network, given: tuple[tuple[str, int], ...], T: int,
     sizes = dict(given)
     values = cell.check_sizes(sizes)
     width = evaluate_shape(cell.inputs[0].shape, values)[0]
-    states = tuple((B, evaluate_shape(before.shape, values)[0]) for before, _ in cell.recurrence)
+    final = tuple((B, evaluate_shape(after.shape, values)[0]) for _, after in cell.recurrence)
+    begun = final if network_of(cell).initial == "given" else ()
     y = (B, evaluate_shape(cell.output.shape, values)[0])
     steps = () if isinstance(cell, Network) and cell.outputs == "last" else (T,)
-    cotangents = ((*steps, *y), *states) if gradients else ()
-    from_zero = isinstance(cell, Network) and cell.initial == "zero"
-    return Shapes(cell.dimensions(**sizes), (T, B, width), states, cotangents, cell.states, from_zero)
+    cotangents = ((*steps, *y), *final) if gradients else ()
+    return Shapes(cell.dimensions(**sizes), (T, B, width), begun, cotangents, cell.states)
 
 
 @st.composite
@@ -193,10 +192,11 @@ def small_cases(
     """Draw a small case on the grid, with up to three special values.
 
     gradients: whether it has cotangents; lengths: whether rows end before the last step; weights: fixed parameters,
-    which fix the sizes too; possible: which sizes there may be; among: those to choose from, in place of any.
+    which fix the sizes too; possible: which sizes there may be; among: those to choose from, in place of any, with
+    numbers of steps T and rows B where these are to be chosen too.
     """
-    T, B = draw(st.integers(least_steps, steps)), draw(st.integers(least_rows, rows))
-    sizes = fixed_sizes(cell, weights) or _sizes(draw, cell, st.integers(1, size), possible, among)
+    limits = Limits(range(least_steps, steps + 1), range(least_rows, rows + 1), range(1, size + 1), possible, among)
+    T, B, sizes = _structure(draw, cell, limits, weights)
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     grid = np.frombuffer(draw(st.binary(min_size=shapes.count, max_size=shapes.count)), np.uint8)
     numbers = GRID[grid]
@@ -226,18 +226,47 @@ def _lengths(draw: Any, T: int, B: int) -> Array:
     return lengths
 
 
-def _sizes(
-    draw: Any,
-    cell: Program | Network,
-    one: Any,
-    possible: Callable[[Mapping[str, int]], bool],
-    among: Sequence[Mapping[str, int]] | None,
-) -> dict[str, int]:
-    if among is not None:
-        return dict(draw(st.sampled_from(among)))
+@dataclass(frozen=True)
+class Limits:
+    """What a case may be like: steps, rows and sizes from ranges or lists; the rest as for ``small_cases``."""
+
+    steps: Sequence[int]
+    rows: Sequence[int]
+    sizes: Sequence[int]
+    possible: Callable[[Mapping[str, int]], bool]
+    among: Sequence[Mapping[str, int]] | None
+
+    @property
+    def fitting(self) -> list[dict[str, int]]:
+        """Those of ``among`` whose numbers of steps and rows are within the limits; without these, if none is."""
+        given = [dict(shape) for shape in self.among or ()]
+        within = [
+            shape
+            for shape in given
+            if shape.get("T", self.steps[0]) in self.steps and shape.get("B", self.rows[0]) in self.rows
+        ]
+        return within or [{key: size for key, size in shape.items() if key not in "TB"} for shape in given]
+
+
+def _structure(
+    draw: Any, cell: Program | Network, limits: Limits, weights: Mapping[str, Array] | None
+) -> tuple[int, int, dict[str, int]]:
+    """Draw the numbers of steps and rows, and sizes."""
+    shape = draw(st.sampled_from(limits.fitting)) if limits.among is not None else {}
+    sizes = {key: size for key, size in shape.items() if key not in "TB"}
+    T = shape["T"] if "T" in shape else draw(_one_of(limits.steps))
+    B = shape["B"] if "B" in shape else draw(_one_of(limits.rows))
+    return T, B, sizes or fixed_sizes(cell, weights) or _sizes(draw, cell, limits)
+
+
+def _one_of(values: Sequence[int]) -> Any:
+    return st.integers(values[0], values[-1]) if isinstance(values, range) else st.sampled_from(values)
+
+
+def _sizes(draw: Any, cell: Program | Network, limits: Limits) -> dict[str, int]:
     for _ in range(10):
-        sizes = {s.name: draw(one) for s in cell.sizes}
-        if possible(sizes):
+        sizes = {s.name: draw(_one_of(limits.sizes)) for s in cell.sizes}
+        if limits.possible(sizes):
             return sizes
     return reject()
 
@@ -250,7 +279,13 @@ def fixed_sizes(cell: Program | Network, weights: Mapping[str, Array] | None) ->
 def sizes_of(cell: Program | Network, params: Mapping[str, Array]) -> dict[str, int]:
     """Return the sizes that parameters have; raises DimensionError if they contradict each other."""
     program = cell if isinstance(cell, Program) else _one_step(cell)
-    return infer_dimensions(program, {name: np.shape(p) for name, p in params.items()})
+    learned = {} if isinstance(cell, Program) else {p.name: params[p.name] for p in cell.learned}
+    sizes = infer_dimensions(program, {name: np.shape(p) for name, p in params.items() if name not in learned})
+    shapes = cell.dimensions(**sizes) if learned else {}
+    for name, p in learned.items():
+        if np.shape(p) != shapes[name]:
+            raise DimensionError(f"{name} has the shape {np.shape(p)}; expected {shapes[name]}, that of its state")
+    return sizes
 
 
 @lru_cache(maxsize=64)
@@ -280,8 +315,8 @@ def seeded_cases(
     among: Sequence[Mapping[str, int]] | None = None,
 ) -> Case:
     """Draw the structure of a case, whose numbers come from a seeded generator; the rest as for ``small_cases``."""
-    T, B = draw(st.sampled_from(steps)), draw(st.integers(least_rows, rows))
-    chosen = fixed_sizes(cell, weights) or _sizes(draw, cell, st.sampled_from(sizes), possible, among)
+    limits = Limits(steps, range(least_rows, rows + 1), sizes, possible, among)
+    T, B, chosen = _structure(draw, cell, limits, weights)
     regime, seed = draw(st.sampled_from(regimes)), draw(st.integers(0, 2**32 - 1))
     case = seeded_case(cell, dtype, sizes=chosen, T=T, B=B, regime=regime, seed=seed, gradients=gradients)
     if weights is not None:

@@ -3,7 +3,7 @@
 A check that fails blocks those that build on it, so that one fault is told once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,7 +30,8 @@ class Check:
     least_rows, most_steps, most_rows, most_size: limits to the sizes of its cases, where it wants others than most
     checks. seeded: whether full-significand cases are tried after the small ones. gradients, lengths: whether its cases
     have cotangents, and rows of unequal length; states: whether it begins from states of its own choice;
-    chooses_parameters: whether it needs parameters and sizes of its own choice.
+    chooses_parameters: whether it needs parameters and sizes of its own choice. threads: whether it calls from several
+    at once. listed: its cases, where they are not drawn.
     """
 
     id: str
@@ -51,18 +52,22 @@ class Check:
     lengths: bool = False
     states: bool = False
     chooses_parameters: bool = False
+    threads: bool = False
+    listed: Callable[[Subject, str], Sequence[Case]] | None = None
 
 
-def _finding(comparison: Comparison, case: Case, where: str = "") -> Finding | None:
-    if comparison.agrees:
-        return None
-    return Finding(f"{where}{comparison.worst}", case, comparison.worst)
+def outcome_of(comparison: Comparison, case: Case, where: str = "") -> Outcome:
+    """Return what a comparison means for a case, a finding where it disagrees; where: what was special about it."""
+    finding = None if comparison.agrees else Finding(f"{where}{comparison.worst}", case, comparison.worst)
+    return Outcome(comparison, finding)
 
 
-def _against_spec(subject: Subject, case: Case, contract: Accuracy, where: str = "") -> tuple[Outcome, Outputs]:
-    outputs, _ = subject.call(case)
-    comparison = subject.compare(case, outputs, contract)
-    return Outcome(comparison, _finding(comparison, case, where)), outputs
+def against_spec(
+    subject: Subject, case: Case, contract: Accuracy, where: str = "", *, memory: str = ""
+) -> tuple[Outcome, Outputs]:
+    """Ask a case, and hold what came against the specification; memory: how the arrays of the target lie."""
+    outputs, _ = subject.call(case, memory=memory)
+    return outcome_of(subject.compare(case, outputs, contract), case, where), outputs
 
 
 def _signature(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
@@ -71,18 +76,18 @@ def _signature(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
 
 
 def _sequence(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
-    return _against_spec(subject, case, contract)[0]
+    return against_spec(subject, case, contract)[0]
 
 
 def _carry(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     """Stop halfway and go on from the states that were returned."""
     k = case.T // 2
-    first, outputs = _against_spec(subject, case.part(slice(k)), contract, f"steps before {k} alone, ")
+    first, outputs = against_spec(subject, case.part(slice(k)), contract, f"steps before {k} alone, ")
     if first.finding:
         return first
     states = tuple(outputs.states[name] for name in subject.cell.states)
     rest = case.part(slice(k, None), states=states)
-    return _against_spec(subject, rest, contract, f"steps from {k} on, begun from the states returned before, ")[0]
+    return against_spec(subject, rest, contract, f"steps from {k} on, begun from the states returned before, ")[0]
 
 
 def _batch(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
@@ -93,7 +98,7 @@ def _batch(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
         (slice(0, 1), "with the first row of the batch alone, "),
         (slice(case.B - 1, case.B), "with the last row of the batch alone, "),
     ):
-        outcome, _ = _against_spec(subject, case.part(slice(None), rows), contract, what)
+        outcome, _ = against_spec(subject, case.part(slice(None), rows), contract, what)
         if outcome.finding:
             return outcome
         worst.append(outcome)
@@ -123,7 +128,7 @@ def _repeat(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
         what = "forward returned an array that its next call wrote over; expected a new one for every call"
         return Outcome(finding=Finding(what, case, fault="overwritten"))
     subject.call(_another(case))
-    return _against_spec(subject, case, contract, "called again with the same arguments, ")[0]
+    return against_spec(subject, case, contract, "called again with the same arguments, ")[0]
 
 
 def _gradient_signature(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
@@ -139,8 +144,8 @@ def _gradients(subject: Subject, case: Case, contract: Accuracy, where: str = ""
     gradients, _ = subject.call_backward(case)
     comparison = subject.compare_gradients(case, outputs, gradients, contract)
     if comparison.worst.output in ("y", *subject.cell.states):
-        return Outcome(comparison, _finding(comparison, case, f"{where}in the forward pass that backward runs, "))
-    finding = _finding(comparison, case, where)
+        return outcome_of(comparison, case, f"{where}in the forward pass that backward runs, ")
+    finding = outcome_of(comparison, case, where).finding
     if finding is not None and isinstance(subject.cell, Program):
         finding = replace(finding, message=finding.message + third_opinion(subject.cell, case, comparison.worst))
     return Outcome(comparison, finding)
@@ -315,7 +320,7 @@ def examine(check: Check, subject: Subject, case: Case, contract: Accuracy) -> O
     try:
         outcome = check.examine(replace(subject, asked=asked), case, contract)
     except MisbehaviourError as misbehaviour:
-        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="form"))
+        outcome = Outcome(finding=Finding(str(misbehaviour), case, fault="hung" if misbehaviour.hung else "form"))
     if outcome.finding is None:
         return outcome
     return replace(outcome, finding=replace(outcome.finding, case=case, asked=tuple(asked)))

@@ -7,23 +7,33 @@ cannot be told from the specification explains nothing. Nothing is said unless s
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, combinations
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.compile import Array
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.faults import faults
 from lstm_spec.verify.gradient_faults import gradient_faults
-from lstm_spec.verify.hypotheses import Hypothesis, equation_hypotheses, everywhere
+from lstm_spec.verify.hypotheses import Candidate, Hypothesis, equation_hypotheses
+from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
+from lstm_spec.verify.network_faults import network_faults
+from lstm_spec.verify.network_hypotheses import in_every_pass
+from lstm_spec.verify.substitutions import substitutions
 
 BEST_SINGLES = 20
 """How many of the hypotheses that come nearest alone are tried in pairs."""
+
+USUAL = frozenset({"gate_order", "packing", "coupling", "directions", "lengths"})
+"""The kinds of hypotheses that are tried in pairs besides."""
 
 SECONDS = 10.0
 """After how long no further pair is tried."""
@@ -31,10 +41,15 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Observation:
-    """One call of a target: the case, and what it returned, by name; what is not known is left out."""
+    """One call of a target: the case, and what it returned, by name; what is not known is left out.
+
+    returned: "y" (T, B, m) or "last" (B, m), that of the last step alone, and final states; or gradients. floors: by
+    name, below which size numbers are compared as if they were of it, 1 where nothing is said.
+    """
 
     case: Case
     returned: Mapping[str, Array]
+    floors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,20 +73,54 @@ def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ..
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
         return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    return (*mispackings(cell), *faults(cell), *everywhere(cell), *equation_hypotheses(cell))
+    return (*mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
 
 
-def hypotheses(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
-    """Return the faults of the catalogue that one call can tell.
+@lru_cache(maxsize=16)
+def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Candidate, ...]:
+    """Return the faults of the catalogue that one call can tell, the usual ones first.
 
     What shows only in a second call, such as a state that is kept, and what only a coarser contract explains are none.
+    Of a network they are those of its layers, directions and lengths, and those of its cells in every pass; nothing is
+    known of its gradients.
     """
-    return tuple(h for h in catalogue(cell, gradients=gradients) if h.kind not in ("calls", "precision"))
+    if isinstance(spec, Program):
+        return tuple(h for h in catalogue(spec, gradients=gradients) if h.kind not in ("calls", "precision"))
+    if gradients:
+        return ()
+    cells = dict.fromkeys(run.cell for run in spec.every_pass)
+    inner = (in_every_pass(spec, h) for cell in cells for h in hypotheses(cell) if isinstance(h, Hypothesis))
+    found: dict[str, Candidate] = {}
+    for hypothesis in (*length_faults(spec), *network_faults(spec), *inner):
+        found.setdefault(hypothesis.id, hypothesis)
+    return tuple(found.values())
 
 
-def _said(found: Iterable[Hypothesis]) -> tuple[Diagnosis, ...]:
+def said(found: Iterable[Candidate]) -> tuple[Diagnosis, ...]:
+    """Return hypotheses that explain observations equally well as diagnoses, each sentence once."""
     distinct = {h.sentence: h for h in found}
     return tuple(Diagnosis(h.id, h.sentence, 1 / len(distinct)) for h in distinct.values())
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near a hypothesis comes to an observation.
+
+    worst: the largest gap of a number, over its scale; agreeing: the share of the numbers that agree; mean: that of the
+    logarithms of all gaps, to which few right numbers count for much.
+    """
+
+    worst: float
+    agreeing: float
+    mean: float
+
+    @classmethod
+    def of(cls, apart: Array, limit: float) -> "Nearness":
+        """Return it from the gaps of all numbers and the largest that is none."""
+        if not apart.size:
+            return cls(np.inf, 0.0, np.inf)
+        mean = float(np.mean(np.log10(np.clip(apart, 1e-16, 1e3))))
+        return cls(float(apart.max()), float((apart <= limit).mean()), mean)
 
 
 class Matcher:
@@ -90,80 +139,102 @@ class Matcher:
     ['the sequence is run in the reverse direction']
     """
 
-    def __init__(self, observations: Sequence[Observation], contract: Accuracy) -> None:
+    def __init__(self, observations: Sequence[Observation], contract: Accuracy, *, limit: float | None = None) -> None:
         self.observations = observations
-        self.limit = contract.unit ** (2 / 3)
-        self._closeness: dict[str, float] = {}
+        self.limit = contract.unit ** (2 / 3) if limit is None else limit
+        self.nearness: dict[str, Nearness] = {}
+        self._right: dict[int, Mapping[str, Array]] = {}
 
-    def singles(self, candidates: Iterable[Hypothesis]) -> tuple[Diagnosis, ...]:
+    def singles(self, candidates: Iterable[Candidate]) -> tuple[Diagnosis, ...]:
         """Return the candidates that explain all observations."""
-        return _said([h for h in candidates if self.explains(h)])
+        return said([h for h in candidates if self.explains(h)])
 
-    def pairs(self, candidates: Iterable[Hypothesis], *, seconds: float) -> tuple[Diagnosis, ...]:
-        """Return the first two candidates that do so together, among those that come nearest alone."""
+    def pairs(self, candidates: Iterable[Candidate], *, seconds: float) -> tuple[Diagnosis, ...]:
+        """Return the first two candidates that do so together.
+
+        What is usually wrong is tried first, since two mistakes of packing hide each other, and then what comes nearest
+        alone.
+        """
         deadline = time.monotonic() + seconds
-        nearest = sorted(candidates, key=lambda h: self._closeness.get(h.id, np.inf))[:BEST_SINGLES]
-        for first, second in combinations(nearest, 2):
+        looked = [h for h in candidates if h.id in self.nearness]
+        nearest = sorted(looked, key=lambda h: self.nearness[h.id].mean)[:BEST_SINGLES]
+        usual = [h for h in looked if h.kind in USUAL]
+        for first, second in chain(combinations(usual, 2), combinations(nearest, 2)):
             if time.monotonic() > deadline:
                 break
-            pair = first.joined(second)
+            # One order of gates after another is an order of gates.
+            pair = None if first.kind == second.kind == "gate_order" else first.joined(second)
             if pair is not None and self.explains(pair):
-                return _said([pair])
+                return said([pair])
         return ()
 
-    def explains(self, hypothesis: Hypothesis) -> bool:
+    def explains(self, hypothesis: Candidate) -> bool:
         """Tell whether a hypothesis gives what was observed, and is told from the specification by it."""
         for observation in self.observations:
             given = run_hypothesis(hypothesis, observation.case)
-            if hypothesis.id not in self._closeness:
-                self._closeness[hypothesis.id] = closeness(given, observation.returned)
-            if distance(given, observation.returned) > self.limit:
+            near = self.near(given, observation)
+            self.nearness.setdefault(hypothesis.id, near)
+            if not near.worst <= self.limit:
                 return False
-        return any(self._told(hypothesis, observation) for observation in self.observations)
+        return any(self._told(hypothesis, k) for k in range(len(self.observations)))
 
-    def _told(self, hypothesis: Hypothesis, observation: Observation) -> bool:
-        right = run_hypothesis(Hypothesis("spec", "spec", "it is right", hypothesis.cell), observation.case)
-        return distance(right, observation.returned) > self.limit
+    def near(self, given: Mapping[str, Array], observation: Observation) -> Nearness:
+        """Return how near to an observation comes what a hypothesis gives."""
+        return Nearness.of(gaps(given, observation.returned, observation.floors), self.limit)
+
+    def _told(self, hypothesis: Candidate, k: int) -> bool:
+        """Tell whether an observation is none that the specification would give."""
+        observation = self.observations[k]
+        if k not in self._right:
+            self._right[k] = run_hypothesis(hypothesis.right, observation.case)
+        return distance(self._right[k], observation.returned, observation.floors) > self.limit
 
 
-def run_hypothesis(hypothesis: Hypothesis, case: Case) -> dict[str, Array]:
-    """Return what a target would return if a hypothesis held: outputs, or gradients where there are cotangents."""
+def run_hypothesis(hypothesis: Candidate, case: Case) -> dict[str, Array]:
+    """Return what a target would return if a hypothesis held: outputs, or gradients where there are cotangents.
+
+    Beside y there is "last", that of the last step alone.
+    """
     params = {name: p.astype(np.float64) for name, p in case.params.items()}
     x, *states = (v.astype(np.float64) for v in (case.x, *case.states))
     names = case.state_names
+    rows = {} if case.lengths is None else {"lengths": case.lengths}
     with np.errstate(all="ignore"):
         if not case.cotangents:
-            return dict(zip(("y", *names), hypothesis.forward(params, x, *states), strict=True))
+            returned = dict(zip(("y", *names), hypothesis.forward(params, x, *states, **rows), strict=True))
+            return {**returned, "last": returned["y"][-1]}
         cotangents = (d.astype(np.float64) for d in case.cotangents)
-        dparams, dx, *dstates = hypothesis.backward(params, x, *states, *cotangents)
+        dparams, dx, *dstates = hypothesis.backward(params, x, *states, *cotangents, **rows)
     return {**dparams, "x": dx, **{f"{n}0": d for n, d in zip(names, dstates, strict=True)}}
 
 
-def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> float:
-    """Return how far apart outputs are, over their scale: the worst of all numbers that both have.
+EXACT: Mapping[str, float] = MappingProxyType({})
+
+
+def distance(first: Mapping[str, Array], second: Mapping[str, Array], floors: Mapping[str, float] = EXACT) -> float:
+    """Return how far apart outputs are, over their scale: the worst of all numbers that the second has.
+
+    floors: as an observation has them.
 
     >>> distance({"y": np.array([1.0, 2.0])}, {"y": np.array([1.0, 2.5])})
     0.2
     """
-    return max((_apart(first[name], np.asarray(second[name], np.float64)) for name in second), default=np.inf)
+    return float(gaps(first, second, floors).max(initial=0.0)) if second else np.inf
 
 
-def closeness(first: Mapping[str, Array], second: Mapping[str, Array]) -> float:
-    """Return the mean over all numbers of the logarithm of how far they are apart: few right ones count for much."""
-    gaps = [_gaps(first[name], np.asarray(second[name], np.float64)).ravel() for name in second]
-    return float(np.mean(np.log10(np.clip(np.concatenate(gaps), 1e-16, 1e3))))
+def gaps(first: Mapping[str, Array], second: Mapping[str, Array], floors: Mapping[str, float] = EXACT) -> Array:
+    """Return how far apart outputs are, over their scale, number by number."""
+    found = [_gaps(first[name], np.asarray(a, np.float64), floors.get(name, 1.0)).ravel() for name, a in second.items()]
+    return np.concatenate([*found, np.zeros(0)])
 
 
-def _apart(first: Array, second: Array) -> float:
-    return float(_gaps(first, second).max(initial=0.0))
-
-
-def _gaps(first: Array, second: Array) -> Array:
+def _gaps(first: Array, second: Array, floor: float) -> Array:
     if first.shape != second.shape:
         return np.full(1, np.inf)
     same = (first == second) | (np.isnan(first) & np.isnan(second))
     with np.errstate(all="ignore"):
-        gap = np.where(same, 0.0, np.abs(first - second) / np.maximum(np.maximum(np.abs(first), np.abs(second)), 1.0))
+        scale = np.maximum(np.maximum(np.abs(first), np.abs(second)), floor)
+        gap = np.where(same, 0.0, np.abs(first - second) / scale)
     return np.nan_to_num(gap, nan=np.inf)
 
 

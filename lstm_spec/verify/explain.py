@@ -1,20 +1,18 @@
 """From a failed verification to a diagnosis: ask the target the telling questions, and match its answers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network
-from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
-from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Case, seeded_case
 from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
 from lstm_spec.verify.mispackings import gates_of
+from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
 
@@ -45,7 +43,7 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     matcher = Matcher(observations, contract)
     found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS)
-    return tuple(_in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
+    return tuple(in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
 
 
 FICKLE = Diagnosis(
@@ -114,14 +112,3 @@ def _agrees(subject: Subject, case: Case, contract: Accuracy) -> bool:
     outputs, _ = subject.call(case)
     comparison = subject.compare(case, outputs, contract)
     return comparison.agrees and comparison.conclusive
-
-
-def _in_layout(diagnosis: Diagnosis, layout: Layout, gates: tuple[str, ...]) -> Diagnosis:
-    """Say a wrong order of gates in terms of the target's own packing."""
-    order = diagnosis.id.removeprefix("gates-")
-    if order == diagnosis.id or sorted(layout.gates) != sorted(gates):
-        return diagnosis
-    read_as = dict(zip(order, gates, strict=True))
-    named = (f"{g}_tilde" if g in "ch" and len(gates) > 1 else g for g in (read_as[s] for s in layout.gates))
-    letters = ", ".join(map(symbol_text, named))
-    return replace(diagnosis, sentence=f"it matches the spec if the gates are packed {letters}")

@@ -14,10 +14,14 @@ from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import has_float64
+from lstm_spec.targets.calls import Remote
 from lstm_spec.targets.claims import claimed
+from lstm_spec.targets.command import Command
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.held import Held
+from lstm_spec.targets.isolated import isolated
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.process import Limits, limited
 from lstm_spec.targets.python import BUILT_IN, load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
@@ -35,13 +39,18 @@ def subject_of(
     *,
     like: str | None = None,
     accuracy: Given = None,
+    limits: Limits | None = None,
 ) -> Subject:
-    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``."""
+    """Return a target with its specification, whatever fails in every case refused; arguments as for ``verify``.
+
+    limits: what it may take in a process of its own, where it is to run in one.
+    """
     exact = contracts(accuracy)
-    found = (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
+    found = _found(target, layout, like, limits)
     cell = claimed(found, spec)
-    if isinstance(target, str) and target == SPEC and isinstance(cell, Program):
-        found = compiled_spec(cell)
+    if isinstance(target, str) and target == SPEC:
+        found.release()
+        found = _found(compiled_spec(cell), None, None, limits)
     elif isinstance(target, str) and target in BUILT_IN:
         own = [p.name for p in claimed(found).parameters]
         _check_parameters(found, cell, own, "is built in; its parameters")
@@ -49,6 +58,17 @@ def subject_of(
         _check_parameters(found, cell, found.weights, "has weights that")
     _check_rules(found, cell, exact)
     return Subject(found, cell, contracts=exact)
+
+
+def _found(target: Any, layout: str | Layout | None, like: str | None, limits: Limits | None) -> Target:
+    if isinstance(target, Command):
+        if like is not None:
+            raise UsageError(f"{target.text} is a program, which is like no class; leave like out")
+        return target.target(layout=layout, limits=limits)
+    remote = isinstance(target, Target) and isinstance(target.forward, Remote)
+    if limits is not None and not remote:
+        return isolated(target, layout=layout, like=like, limits=limits)
+    return (load if isinstance(target, str) else target_of)(target, layout=layout, like=like)
 
 
 def _check_parameters(target: Target, cell: Program | Network, names: Iterable[str], what: str) -> None:
@@ -67,11 +87,24 @@ def _check_rules(target: Target, cell: Program | Network, exact: Contracts) -> N
     case = shapes.fill(np.zeros(shapes.count), regime="zero")
     held = Held(target.layout, cell)
     held.pack(case.params)
-    held.to_states(case.states)
+    held.to_states(case.states or held.blank_states(case.params, 1))
     dy, *dstates = case.cotangents
     forced_bounds(cell, case.params, case.x, case.states, dy, exact["float64"])
     if target.backward is not None:
         backward_bounds(cell, case.params, case.x, case.states, dy, dy, tuple(dstates), exact["float64"])
+
+
+def runs_apart(target: Any) -> bool:
+    """Tell whether a target runs in a process of its own without being asked to."""
+    return isinstance(target, Command)
+
+
+def limits_of(isolate: bool, timeout: float | None, memory: float | None) -> Limits | None:
+    """Return what a target may take in a process of its own, None where it runs in ours; raises UsageError."""
+    for name, value in {"timeout": timeout, "memory": memory}.items():
+        if value is not None and not isolate:
+            raise UsageError(f"{name} limits a target in a process of its own; add isolate")
+    return limited(timeout, memory) if isolate else None
 
 
 def check_known(what: str, name: str, names: Iterable[str]) -> None:

@@ -8,19 +8,17 @@ planted to test the checks, and matched against a target to say what is wrong wi
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, Protocol
 
-from sympy import MatrixSymbol
+from sympy import MatrixSymbol, Number
 
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.answers import canonical
 from lstm_spec.compute.compile import Array
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
-from lstm_spec.spec.operators import apply
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.mutants import Mutant, backward_mutants, mutants
-from lstm_spec.verify.rewrites import MISTAKEN_FOR, activation_of, places
 
 Forward = Callable[..., tuple[Array, ...]]
 """forward(params, x, *states) -> (y, *states)"""
@@ -30,6 +28,37 @@ Backward = Callable[..., tuple[Any, ...]]
 
 Rewritten = tuple[tuple[str, Any], ...]
 """Equations by name with the right side that they have in place of the specification's."""
+
+
+class Candidate(Protocol):
+    """What observations are held against: a hypothesis about one cell, or about a network of them."""
+
+    @property
+    def id(self) -> str:
+        """Its stable name."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of mistake it is."""
+
+    @property
+    def sentence(self) -> str:
+        """The diagnosis, if it is true."""
+
+    @property
+    def forward(self) -> Forward:
+        """The forward pass as the hypothesis has it."""
+
+    @property
+    def backward(self) -> Backward:
+        """The backward pass as the hypothesis has it."""
+
+    @property
+    def right(self) -> "Candidate":
+        """The hypothesis that nothing is wrong."""
+
+    def joined(self, other: Any) -> "Candidate | None":
+        """Return the hypothesis that both are true, or None where they contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +74,9 @@ class Hypothesis:
     """What an implementation may do in place of the specification.
 
     id: its stable name; kind: what sort of mistake; sentence: the diagnosis, if it is true; cell: the specification;
-    equations, formulas: the equations of the cell, and of its backward pass, that are wrong; wraps: what is done around
-    them, the innermost first; window: of truncated backpropagation.
+    equations, formulas: the equations of the cell, and of its backward pass, that are wrong; constants: scalars with
+    another value than the specification's; wraps: what is done around them, the innermost first; window: of truncated
+    backpropagation.
     """
 
     id: str
@@ -55,18 +85,32 @@ class Hypothesis:
     cell: Program
     equations: Rewritten = ()
     formulas: Rewritten = ()
+    constants: tuple[tuple[str, float], ...] = ()
     wraps: tuple[Wrap, ...] = ()
     window: int | None = None
 
     @property
+    def right(self) -> "Hypothesis":
+        """The hypothesis that nothing is wrong."""
+        return Hypothesis("spec", "spec", "it is right", self.cell)
+
+    @property
     def in_gradients_only(self) -> bool:
         """Whether the forward pass is that of the specification."""
-        return not self.equations and all(wrap.forward is None for wrap in self.wraps)
+        return not (self.equations or self.constants) and all(wrap.forward is None for wrap in self.wraps)
 
     @cached_property
     def program(self) -> Program:
         """The cell with its mistakes."""
-        return reduce(lambda p, e: p.with_equation(*e), self.equations, self.cell)
+        return reduce(lambda p, e: p.with_equation(*e), self.equations, self._with_constants)
+
+    @property
+    def _with_constants(self) -> Program:
+        if not self.constants:
+            return self.cell
+        values = dict(self.constants)
+        own = tuple((symbol, Number(values.get(symbol.name, value))) for symbol, value in self.cell.constants)
+        return replace(self.cell, constants=own)
 
     @cached_property
     def backward_program(self) -> Program:
@@ -87,8 +131,8 @@ class Hypothesis:
 
     def joined(self, other: "Hypothesis") -> "Hypothesis | None":
         """Return the hypothesis that both are true, or None where they rewrite the same equation."""
-        own = {name for name, _ in (*self.equations, *self.formulas)}
-        if own & {name for name, _ in (*other.equations, *other.formulas)} or (self.window and other.window):
+        own, others = ({n for n, _ in (*h.equations, *h.formulas, *h.constants)} for h in (self, other))
+        if own & others or (self.window and other.window):
             return None
         return replace(
             self,
@@ -97,6 +141,7 @@ class Hypothesis:
             sentence=f"{self.sentence}; and {other.sentence}",
             equations=self.equations + other.equations,
             formulas=self.formulas + other.formulas,
+            constants=self.constants + other.constants,
             wraps=self.wraps + other.wraps,
             window=self.window or other.window,
         )
@@ -159,40 +204,6 @@ def _together(group: list[Mutant], cell: Program) -> Hypothesis:
 
 def _letter(cell: Program, gate: str) -> str:
     return f"{gate}_tilde" if f"{gate}_tilde" in cell.symbols else gate
-
-
-def everywhere(cell: Program) -> tuple[Hypothesis, ...]:
-    """Return the hypotheses that one activation stands for another in all equations that apply it.
-
-    >>> from lstm_spec.spec.cells import lstm
-    >>> next(h.sentence for h in everywhere(lstm()) if "hard_sigmoid" in h.id)
-    'hard_sigmoid stands where the spec has sigmoid, in f, i and o'
-    """
-    uses: dict[str, list[Equation]] = {}
-    for equation in cell:
-        for name in dict.fromkeys(activation_of(part) for part, _ in places(equation.expression)):
-            if name in MISTAKEN_FOR:
-                uses.setdefault(str(name), []).append(equation)
-    return tuple(
-        Hypothesis(
-            f"all.{name}-{other}",
-            "activation",
-            f"{other} stands where the spec has {name}, in {listed(e.name for e in equations)}",
-            cell,
-            equations=tuple((e.name, _with_activation(e, name, other)) for e in equations),
-        )
-        for name, equations in uses.items()
-        if len(equations) > 1
-        for other in MISTAKEN_FOR[name]
-    )
-
-
-def _with_activation(equation: Equation, name: str, other: str) -> Any:
-    expression = equation.expression
-    while found := next(((p, put) for p, put in places(expression) if activation_of(p) == name), None):
-        part, put = found
-        expression = put(apply(other, *part.arguments))
-    return expression
 
 
 def listed(names: Iterable[str]) -> str:

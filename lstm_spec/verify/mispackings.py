@@ -27,9 +27,13 @@ def mispackings(cell: Program) -> tuple[Hypothesis, ...]:
     >>> mispackings(lstm())[0].sentence
     'the gates are taken in the order f, i, o, c̃ where they are f, i, c̃, o'
     """
-    groups = (_orders(cell), _halves(cell), _readings(cell), _ignored(cell))
-    found = (named for group in groups for named in group)
-    return tuple(Hypothesis(name, "packing", sentence, cell, wraps=(wrap,)) for name, sentence, wrap in found)
+    groups = {"gate_order": (_orders,), "packing": (_readings, _ignored), "order_of_some": (_halves,)}
+    return tuple(
+        Hypothesis(name, kind, sentence, cell, wraps=(wrap,))
+        for kind, makers in groups.items()
+        for make in makers
+        for name, sentence, wrap in make(cell)
+    )
 
 
 def gates_of(cell: Program) -> tuple[str, ...]:
@@ -64,14 +68,18 @@ def _letter(cell: Program, gate: str) -> str:
 
 
 def _halves(cell: Program) -> Named:
-    """Two gates exchanged among the parameters of one kind only."""
+    """The gates in another order among the parameters of one kind only."""
     kinds = dict.fromkeys(parse_name(p.name).base for p in cell.parameters if parse_name(p.name).subscript)
     for kind in kinds if len(kinds) > 1 else ():
-        gates = [parse_name(p.name).subscript for p in cell.parameters if parse_name(p.name).base == kind]
-        for a, b in combinations(gates, 2):
-            if cell.symbols[f"{kind}_{a}"].shape == cell.symbols[f"{kind}_{b}"].shape:
-                what = f"{symbol_text(f'{kind}_{a}')} and {symbol_text(f'{kind}_{b}')} are taken for each other"
-                yield f"{kind}-{a}{b}", what, _exchange(cell, {a: b, b: a}, kind)
+        parameters = [p for p in cell.parameters if parse_name(p.name).base == kind]
+        gates = tuple(parse_name(p.name).subscript for p in parameters)
+        if len({p.shape for p in parameters}) > 1:
+            continue
+        for order in _wrong_orders(gates):
+            moved = sorted((g, o) for g, o in zip(gates, order, strict=True) if g != o)
+            taken, given = (listed(f"{kind}_{pair[k]}" for pair in moved) for k in (1, 0))
+            what = f"{taken} are taken for {given}" if len(moved) > 2 else f"{given} are taken for each other"
+            yield f"{kind}-{''.join(order)}", what, _exchange(cell, dict(zip(gates, order, strict=True)), kind)
 
 
 def _exchange(cell: Program, order: Mapping[str, str], kind: str | None = None) -> Wrap:
@@ -121,6 +129,10 @@ def _readings(cell: Program) -> Named:
     what = "the kernels are stored transposed and read as if they were not"
     yield "kernels-transposed-storage", what, around_parameters(across, along)
     yield "kernels-column-major", "the kernels are read column by column", around_parameters(along, across)
+    if "z" in cell.symbols and len({p.shape for p in kernels}) == 1:
+        turn = _each(names, _input_half_transposed)
+        what = "the columns of x in the kernels are transposed, which n = m allows"
+        yield "input-transposed", what, around_parameters(turn, turn)
     square = [p.name for p in kernels if p.shape[0] == p.shape[1]]
     if square:
         turn = _each(square, lambda w: w.T)
@@ -136,6 +148,11 @@ def _readings(cell: Program) -> Named:
             "the recurrent columns of the kernels are transposed",
             around_parameters(turn, turn),
         )
+
+
+def _input_half_transposed(w: Array) -> Array:
+    m, width = w.shape
+    return np.concatenate([w[:, :m].T, w[:, m:]], axis=1) if width == 2 * m else w
 
 
 def _recurrent_half_transposed(w: Array) -> Array:
@@ -156,11 +173,33 @@ def _ignored(cell: Program) -> Named:
             f"{listed(names)} {'are' if len(names) > 1 else 'is'} ignored",
             around_parameters(without, without),
         )
-    biases = [p.name for p in cell.parameters if parse_name(p.name).base in ("b", "bR")]
+    first, second = ([p.name for p in cell.parameters if parse_name(p.name).base == kind] for kind in ("b", "bR"))
+    if first and [n.replace("b_", "bR_") for n in first] == second:
+        for which, ones, others in (("first", first, second), ("second", second, first)):
+            what = f"the {which} bias counts twice, the other one is ignored"
+            yield f"{which}-bias-twice", what, _copied(dict(zip(others, ones, strict=True)))
+    for kind, names in (("b", first), ("bR", second)):
+        if first and second:
+            doubled = _each(names, partial(np.multiply, 2))
+            yield f"{kind}-twice", f"{listed(names)} count twice", around_parameters(doubled, doubled)
+    biases = [*first, *second]
     for factor, name, what in ((2, "twice", "counted twice"), (-1, "negative", "subtracted")):
         if biases:
             scaled = _each(biases, partial(np.multiply, factor))
             yield f"biases-{name}", f"the biases are {what}", around_parameters(scaled, scaled)
+
+
+def _copied(source: Mapping[str, str]) -> Wrap:
+    """Return the wrap that takes parameters for others, which then count twice."""
+
+    def taken(params: Params) -> Params:
+        return {name: params[source.get(name, name)] for name in params}
+
+    def returned(dparams: Params) -> Params:
+        twice = {one: dparams[one] + dparams[other] for other, one in source.items()}
+        return {name: 0 * d if name in source else twice.get(name, d) for name, d in dparams.items()}
+
+    return around_parameters(taken, returned)
 
 
 def _each(names: list[str], change: Callable[[Array], Array]) -> Change:

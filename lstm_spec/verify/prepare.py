@@ -12,9 +12,11 @@ from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
+from lstm_spec.verify.detection import WEIGHTS
 from lstm_spec.verify.deviations import Declared, KnownDeviation, read_deviations
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, subject_of
+from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
 from lstm_spec.verify.law_checks import law_checks
+from lstm_spec.verify.robustness import ROBUSTNESS
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import DISCREPANCY, NOT_CLAIMED, NOT_TESTABLE, CheckResult
 
@@ -47,10 +49,14 @@ def prepare(
     require: Iterable[str] = (),
     known_deviations: Declared = None,
     first_finding: bool = False,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: float | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Return what is to be asked of a target; arguments and errors as ``verify``."""
-    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy)
+    limits = limits_of(isolate or runs_apart(target), timeout, memory)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
     named = None if checks is None else tuple(checks)
     wanted = _plan(subject, profile, named, skip)
     _check_seed(seed)
@@ -67,8 +73,13 @@ def prepare(
     return Prepared(asking, unasked, _given(subject, spec, layout, like))
 
 
+def every_check(subject: Subject) -> tuple[Check, ...]:
+    """Return all checks that there are for a target, those of the form first and laws last."""
+    return (*CHECKS, WEIGHTS, *ROBUSTNESS, *law_checks(subject))
+
+
 def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
-    every = (*CHECKS, *law_checks(subject))
+    every = every_check(subject)
     known = [check.id for check in every]
     check_known("profile", profile, PROFILES)
     wanted, left_out = known if checks is None else list(checks), list(skip)
@@ -88,7 +99,7 @@ def _check_seed(seed: int) -> None:
 def _known(subject: Subject, declared: Declared) -> tuple[KnownDeviation, ...]:
     """Return the declared deviations of a target; raises UsageError for one of a check that there is not."""
     every = read_deviations(declared)
-    known = [check.id for check in (*CHECKS, *law_checks(subject))]
+    known = [check.id for check in every_check(subject)]
     about = tuple(d for d in every if d.is_about(subject.target.name, subject.cell.name))
     for deviation in about:
         check_known("check", deviation.check, known)
@@ -123,6 +134,7 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "gradients": ("the target offers no backward", "the gradients are those of the equations"),
         "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
         "states": ("the target is given no initial states", "a sequence begins from states that are given"),
+        "threads": ("the target does not say that it is reentrant", "it may be called from several threads at once"),
     }
 )
 """What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
@@ -130,21 +142,30 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 def _claims(subject: Subject, capability: str) -> bool:
     check_known("capability", capability, _CAPABILITIES)
-    if capability == "gradients":
-        return subject.target.backward is not None
-    if capability == "states":
-        return network_of(subject.cell).initial == "given"
-    return network_of(subject.cell).past_length is not None
+    claims = {
+        "gradients": subject.target.backward is not None,
+        "lengths": network_of(subject.cell).past_length is not None,
+        "states": network_of(subject.cell).initial == "given",
+        "threads": subject.target.reentrant,
+    }
+    return claims[capability]
 
 
 def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
-    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states}
+    if check.id == "views" and subject.target.arrays == "jax":
+        # Its arrays have no memory that one could see.
+        return False
+    if check.listed is not None and not check.listed(subject, subject.target.dtypes[0]):
+        return False
+    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states, "threads": check.threads}
     return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
 
 
 def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> Iterator[CheckResult]:
-    """Say what is not claimed; of lengths only where a user asks for them."""
-    asked = {"gradients", "states", *missing, *(("lengths",) if any(check.lengths for check in named) else ())}
+    """Say what is not claimed; of lengths and threads only where a user asks for them."""
+    named = tuple(named)
+    wished = {"lengths": any(check.lengths for check in named), "threads": any(check.threads for check in named)}
+    asked = {"gradients", "states", *missing, *(name for name, wanted in wished.items() if wanted)}
     for name, (message, clause) in _CAPABILITIES.items():
         if not _claims(subject, name) and name in asked:
             status = DISCREPANCY if name in missing else NOT_CLAIMED

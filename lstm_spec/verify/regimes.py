@@ -95,7 +95,7 @@ def _zeros(rng: np.random.Generator, shapes: "Shapes") -> Array:
 def _one_hot(rng: np.random.Generator, shapes: "Shapes") -> Array:
     """Every row of x and of the first state has a single 1, or none; the other states are standard normal."""
     parts = [_weights(rng, shape, 3.0) for shape in shapes.params.values()]
-    parts += [_single_ones(rng, shape) for shape in (shapes.x, shapes.states[0])]
+    parts += [_single_ones(rng, shape) for shape in (shapes.x, *shapes.states[:1])]
     parts += [rng.standard_normal(int(np.prod(shape))) for shape in (*shapes.states[1:], *shapes.cotangents)]
     return np.concatenate(parts)
 

@@ -13,9 +13,9 @@ from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Array, Case, shapes_of, sizes_of
-from lstm_spec.verify.checks import CHECKS, examine
+from lstm_spec.verify.checks import examine
 from lstm_spec.verify.fit import check_known, subject_of
-from lstm_spec.verify.law_checks import law_checks
+from lstm_spec.verify.prepare import every_check
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import SCHEMA
 
@@ -81,7 +81,7 @@ def replay(
 
 
 def _asked(subject: Subject, name: str, case: Case) -> Replay:
-    every = {check.id: check for check in (*CHECKS, *law_checks(subject))}
+    every = {check.id: check for check in every_check(subject)}
     check_known("check", name, every)
     check = every[name]
     if check.gradients and subject.target.backward is None and not name.startswith("law_"):

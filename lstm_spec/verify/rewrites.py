@@ -40,9 +40,9 @@ MISTAKEN_FOR = {
 }
 """By activation, those that take its place in code that is wrong; that it is left out is another mistake."""
 
-CLIP_LIMITS = (1, 3, 5, 10, 50)
-SATURATED = 40
-"""A pre-activation beyond this leaves its gate where it is to the last digit, so that clipping it changes nothing."""
+CLIP_LIMITS = (1, 3, 5, 10, 20, 30, 50)
+SATURATED = {"sigmoid": 37, "tanh": 19}
+"""By activation, beyond what argument it is where it stays to the last digit, so that clipping it changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -267,11 +267,17 @@ def _clipped(equation: Equation, program: Program) -> Iterator[Rewrite]:
     # The first state is the output, which the gate and the squash already keep within limits of their own.
     if name.adjoint or not (name.base == "a" or equation.name in program.states[1:]):
         return
+    read_by = {activation_of(part) for d in program for part, _ in places(d.expression) if _applied_to(part, equation)}
+    most = min((SATURATED[str(a)] for a in read_by if a in SATURATED), default=max(CLIP_LIMITS))
     for limit in CLIP_LIMITS:
-        if name.base == "a" and limit > SATURATED:
+        if name.base == "a" and limit > most:
             return
         wrong = apply(Lambda(SLOTS[:1], clip(SLOTS[0], -limit, limit)), equation.expression)
         yield Rewrite("clip", f"{_name(equation)} is clipped to ±{limit}", wrong)
+
+
+def _applied_to(part: Any, equation: Equation) -> bool:
+    return activation_of(part) is not None and part.arguments == (equation.symbol,)
 
 
 def _shifted(equation: Equation, program: Program) -> Iterator[Rewrite]:

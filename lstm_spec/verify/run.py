@@ -4,14 +4,15 @@ import datetime
 import difflib
 import inspect
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lstm_spec.compute.contracts import Given, origin_of
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
-from lstm_spec.verify.asking import Progress
+from lstm_spec.verify.asking import Asking, Progress
+from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
 from lstm_spec.verify.deviations import Declared, warnings_of
 from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
@@ -49,22 +50,27 @@ def verify(
     strict: bool = False,
     diagnose: bool = True,
     first_finding: bool = False,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: float | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a target against its specification and return the report.
 
-    target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, or a name as the
-    command line takes it. spec: the name of a cell as the command line takes it, a Program or a Network; by default
-    what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one draws the same
-    cases. dtypes: the formats to check, by default those of the target. layout: how the target holds parameters, in
-    place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place of ``forward``;
-    then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in place of the
-    default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has them. checks,
-    skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as "gradients" or
-    "lengths". known_deviations: checks that it is known to fail, a TOML file or one ``KnownDeviation`` each; strict:
-    whether one that is stale or has expired fails the run. diagnose: whether to look for what is wrong with a target
-    that fails. first_finding: whether to end with the first case that fails, without looking for a simpler one.
-    progress: called with (done, total, what) as it goes.
+    target: a callable ``forward(params, x, *states) -> (y, *states)``, an object with such a method, a name as the
+    command line takes it, or a ``Command``. spec: the name of a cell as the command line takes it, a Program or a
+    Network; by default what the target claims, else "lstm". profile: "quick", "standard" or "deep". seed: the same one
+    draws the same cases. dtypes: the formats to check, by default those of the target. layout: how the target holds
+    parameters, in place of what it says. like: the original whose interface it has, such as "torch.nn.LSTM", in place
+    of ``forward``; then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in
+    place of the default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has
+    them. checks, skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as
+    "gradients" or "lengths". known_deviations: checks that it is known to fail, a TOML file or one ``KnownDeviation``
+    each; strict: whether one that is stale or has expired fails the run. diagnose: whether to look for what is wrong
+    with a target that fails. first_finding: whether to end with the first case that fails, without looking for a
+    simpler one. isolate: whether the target runs in a process of its own, as a command always does, so that a crash is
+    a finding and no more; then timeout is how many seconds a call may take (60), and memory how many GB it may take
+    (8), where the system knows limits. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -90,20 +96,27 @@ def verify(
         require=require,
         known_deviations=known_deviations,
         first_finding=first_finding,
+        isolate=isolate,
+        timeout=timeout,
+        memory=memory,
         progress=progress,
     )
     asking, subject = prepared.asking, prepared.asking.subject
     begun = time.perf_counter()
     interrupted = False
     try:
-        asking.everything()
-    except KeyboardInterrupt:
-        interrupted = True
-    warnings = warnings_of(asking.known, asking.seen, datetime.date.today())
-    stale = [_stale(warnings)] if warnings and strict else []
-    results = (*asking.results.values(), *prepared.unasked, *stale)
-    finding = next((r.finding for r in results if r.finding and r.status == DISCREPANCY and r.id in EXPLAINED), None)
-    diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+        try:
+            asking.everything()
+        except KeyboardInterrupt:
+            interrupted = True
+        warnings = warnings_of(asking.known, asking.seen, datetime.date.today())
+        stale = [_stale(warnings)] if warnings and strict else []
+        results = (*asking.results.values(), *prepared.unasked, *stale)
+        failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
+        finding = next((result.finding for result in failing if result.finding), None)
+        diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+    finally:
+        subject.target.release()
     return Report(
         verdict=_verdict(results, interrupted),
         target=subject.target.name,
@@ -113,6 +126,7 @@ def verify(
         dtypes=asking.formats,
         accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in asking.formats}),
         checks=tuple(results),
+        detection=_detection(asking),
         versions=versions_of(subject.target.versions),
         exercised=exercised(subject.cell, asking.plan, asking.results),
         given=prepared.given,
@@ -121,6 +135,16 @@ def verify(
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
     )
+
+
+def _detection(asking: Asking) -> Mapping[str, Detection]:
+    """Return how small an error would have been seen, by format, where that was asked and nothing was found."""
+    asked = asking.results.get(WEIGHTS.id)
+    if asked is None or asked.status not in (VERIFIED, INCONCLUSIVE):
+        return {}
+    subject = asking.subject
+    cases = {dtype: weight_cases(subject.cell, subject.target, dtype) for dtype in asking.formats}
+    return {dtype: detection(subject.cell, own, subject.contracts[dtype]) for dtype, own in cases.items()}
 
 
 def assert_conforms(target: Any, **options: Any) -> None:

@@ -25,14 +25,14 @@ class Finding:
     """What is wrong with a target on one case, in one sentence.
 
     deviation: the number at fault, None where none is. fault: "value" for a wrong number, "form" for what is no answer,
-    "changed" for an argument that is not what it was, "overwritten" for a result that is not. asked: the calls that
-    showed it, in order.
+    "changed" for an argument that is not what it was, "overwritten" for a result that is not, "hung" for a call that
+    did not return, which is too dear to be made again with a simpler case. asked: the calls that showed it, in order.
     """
 
     message: str
     case: Case
     deviation: Deviation | None = None
-    fault: Literal["value", "form", "changed", "overwritten"] = "value"
+    fault: Literal["value", "form", "changed", "overwritten", "hung"] = "value"
     asked: tuple[Question, ...] = ()
 
 
@@ -95,12 +95,13 @@ def search(
     tick: Callable[[], None],
     smaller: Callable[[Case], Iterator[Case]],
     simplify: bool = True,
+    aim: bool = False,
 ) -> None:
     """Examine drawn cases until one fails or ``cases`` are done, then, to ``simplify``, look for a simpler failing one.
 
     strategy: of cases; examine: says what one case gave; tally: filled as it goes, so that an interrupted search leaves
-    what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it.
-    The same seed draws the same cases.
+    what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it;
+    aim: whether cases that come nearer to what is allowed are followed. The same seed draws the same cases.
     """
     after = 0
 
@@ -114,15 +115,17 @@ def search(
             tick()
         outcome = examine(case)
         tally.add(outcome)
+        if aim and outcome.finding is None and outcome.comparison is not None:
+            hypothesis.target(outcome.comparison.worst.ratio, label="error over allowed error")
         if outcome.finding is not None:
-            raise _FalsifiedError if simplify else _Enough
+            raise _FalsifiedError if simplify and outcome.finding.fault != "hung" else _Enough
 
     run = settings(
         max_examples=cases,
         database=None,
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, Phase.shrink) if simplify else (Phase.generate,),
+        phases=(Phase.generate, *[Phase.target] * aim, *[Phase.shrink] * simplify),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
@@ -136,7 +139,7 @@ def search(
     except HypothesisException:
         if tally.simplest is None:
             raise
-    if tally.simplest is not None and simplify:
+    if tally.simplest is not None and simplify and tally.simplest.fault != "hung":
         _cut(tally, examine, smaller)
 
 

@@ -12,7 +12,8 @@ from lstm_spec.verify.diagnose import catalogue
 from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.run import verify
 
-COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", "float16", "noise"), "float32": ("float16", "noise")}
+_NARROW = ("float16", "bfloat16", "TF32", "noise")
+COARSER: Mapping[str, tuple[str, ...]] = {"float64": ("float32", *_NARROW), "float32": _NARROW}
 """By format, how the faults end that are a loss of precision there and not the format itself."""
 
 
@@ -114,8 +115,8 @@ def kill(fault: Hypothesis, *, profile: str = "standard", dtype: str = "float64"
     """
     target = Target(
         name=fault.id,
-        forward=_typed(fault.forward),
-        backward=_typed(fault.backward) if fault.in_gradients_only else None,
+        forward=typed(fault.forward),
+        backward=typed(fault.backward) if fault.in_gradients_only else None,
         dtypes=(dtype,),
     )
     report = verify(
@@ -131,7 +132,7 @@ def kill(fault: Hypothesis, *, profile: str = "standard", dtype: str = "float64"
     return Kill(fault, found, report.cases)
 
 
-def _typed(function: Callable[..., Any]) -> Callable[..., Any]:
+def typed(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what is at fault with its results in the format of its arguments, which a wrong type would give away."""
 
     def faulty(params: Any, x: Any, *others: Any) -> Any:

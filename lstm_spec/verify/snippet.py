@@ -14,6 +14,7 @@ from lstm_spec.targets.calls import Arguments
 from lstm_spec.targets.contract import forward_arguments, with_cotangents
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.places import gradient_place, output_place, output_shapes
+from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.compare import Deviation, compare
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
@@ -23,7 +24,7 @@ MOST_NUMBERS = 400
 """More numbers than these are read from the report, in place of being printed."""
 
 FROM_REPORT = """\
-# What shows it is too long to print, or a comparison of several answers: it is made again from the JSON report.
+# It is made again from the JSON report: it is too long to print, or not about the numbers of one call.
 import lstm_spec as ls
 
 replayed = ls.replay("report.json")
@@ -36,11 +37,12 @@ NO_NAME = "target = ...  # Put it here: it was given as an object, and no name l
 def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
     """Return Python that shows a finding about a target, with nothing but the target and whose arrays it takes.
 
-    contract: what the target promises of its arithmetic. A case of many numbers, and what only several answers
-    together show, is made again from the JSON report.
+    contract: what the target promises of its arithmetic. A case of many numbers, and what several answers together or
+    the memory of arrays show, is made again from the JSON report.
     """
     calls = _calls(finding)
-    if not calls or sum(a.size for question in calls for a in question.case.arrays) > MOST_NUMBERS:
+    numbers = sum(a.size for question in calls for a in question.case.arrays)
+    if not calls or numbers > MOST_NUMBERS or any(question.memory for question in calls):
         return FROM_REPORT
     script = _Script(subject, calls)
     body = list(script.definitions())
@@ -50,7 +52,7 @@ def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
             return FROM_REPORT
         body += script.value(deviation)
     else:
-        body += {"form": script.form, "changed": script.changed, "overwritten": script.overwritten}[finding.fault]()
+        body += {"changed": script.changed, "overwritten": script.overwritten}.get(finding.fault, script.form)()
     text = "\n".join(body)
     copy = ["from copy import deepcopy"] if "deepcopy(" in text else []
     origin = subject.target.origin
@@ -110,7 +112,7 @@ class _Script:
         if question.method != "backward":
             return given
         dy, *dstates = case.cotangents
-        return with_cotangents(Held(target.layout, cell), given, dy, tuple(dstates))
+        return with_cotangents(self._held, given, dy, tuple(dstates))
 
     def definitions(self) -> Iterator[str]:
         """Yield the lines that name every array of every call, what comes again but once."""
@@ -142,8 +144,8 @@ class _Script:
         new = key not in known
         if new:
             known.append(key)
-        number = known.index(key)
-        return f"{base}_{number + 1}" if number else base, new
+        number, name = known.index(key), _variable(base)
+        return f"{name}_{number + 1}" if number else name, new
 
     def _function(self, k: int) -> str:
         origin, method = self.subject.target.origin, self.calls[k].method
@@ -161,10 +163,17 @@ class _Script:
     def results(self) -> tuple[str, ...]:
         """What the calls return, by name."""
         if self.backward:
-            forward = len(self.asked[-1].rest) // 2
-            # As many cotangents as there are sequences and states: dy for x, and one for every initial state.
-            return ("dparams", *(f"d{name}" for name, _ in self.asked[-1].rest[:forward]))
-        return ("y", *Held(self.subject.target.layout, self.subject.cell).states)
+            names = [name for name, _ in self.asked[-1].rest]
+            return ("dparams", *(f"d{name}" for name in names[: names.index("dy")]))
+        return ("y", *self._held.states)
+
+    @property
+    def _held(self) -> Held:
+        return Held(self.subject.target.layout, self.subject.cell)
+
+    def _final(self, case: Case) -> tuple[Array, ...]:
+        """Return states of the shapes that the final ones have."""
+        return case.states or self._held.blank_states(case.params, case.B)
 
     def value(self, deviation: Deviation) -> list[str]:
         """Return the lines that hold one number against what it has to be."""
@@ -172,7 +181,7 @@ class _Script:
         several, said = len(self.calls) > 1, number.replace('"', "'")
         return [
             *self._before(),
-            f"{', '.join(self.results)} = {self._call(-1, copied=several)}",
+            f"{', '.join(map(_variable, self.results))} = {self._call(-1, copied=several)}",
             f"got, expected, allowed = float({number}), {deviation.expected!r}, {deviation.allowed!r}",
             f'assert abs(got - expected) <= allowed, f"{said} is {{got}}, expected {{expected}}"',
         ]
@@ -181,13 +190,13 @@ class _Script:
         case, target, cell = self.calls[-1].case, self.subject.target, self.subject.cell
         index = tuple(deviation.position.values())
         if not self.backward:
-            place = output_place(target, cell, case.x, case.states, deviation.output, index)
-            return f"{place.result}[{', '.join(map(str, place.index))}]"
+            place = output_place(target, cell, case.x, self._final(case), deviation.output, index)
+            return f"{_variable(place.result)}[{', '.join(map(str, place.index))}]"
         given = forward_arguments(target, cell, case.params, case.x, case.states, case.lengths)
         name = deviation.output.removeprefix("d")
         place = gradient_place(target, cell, case.params, given, name, index)
         key = place.result.removeprefix("d")
-        array = f"dparams[{_quoted(key)}]" if key in given.params else place.result
+        array = f"dparams[{_quoted(key)}]" if key in given.params else _variable(place.result)
         return f"{array}[{', '.join(map(str, place.index))}]"
 
     def form(self) -> list[str]:
@@ -204,7 +213,7 @@ class _Script:
                 f"expected += zip({list(shapes.values())}, others, {list(shapes)})",
             ]
         else:
-            found = output_shapes(self.subject.target, self.subject.cell, case.x, case.states)
+            found = output_shapes(self.subject.target, self.subject.cell, case.x, self._final(case))
             lines.append(f"expected = zip({list(found.values())}, returned, {list(found)})")
         return [
             *lines,
@@ -237,6 +246,11 @@ class _Script:
             *(self._call(k, copied=True) for k in range(1, len(self.calls))),
             'assert repr([a.tolist() for a in returned]) == before, "a later call wrote over what the first returned"',
         ]
+
+
+def _variable(name: str) -> str:
+    """Return a name as Python can have it: l0_h0 for the state l0.h0 of a network."""
+    return name.replace(".", "_")
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for people's own property tests."""
+"""Hypothesis strategies, and a state machine, for people's own property tests."""
 
 from typing import Any
 
@@ -9,6 +9,9 @@ from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import seeded_cases, small_cases
+from lstm_spec.verify.machine import machine
+
+__all__ = ["cases", "machine"]
 
 _SIZES = (1, 2, 3, 5, 8, 13)
 _STEPS = (1, 2, 3, 8)

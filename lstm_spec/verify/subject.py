@@ -10,8 +10,9 @@ import numpy as np
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.contracts import Contracts, contracts
 from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
+from lstm_spec.compute.lengths import alive
 from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.network import Network
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import Past
 from lstm_spec.targets.contract import Gradients, Outputs, Target, call_backward, call_forward
@@ -27,12 +28,13 @@ class Question:
     """One call of a target: which of its functions, on which case, and what came.
 
     returned: in the specification's terms, outputs by name or gradients by what they belong to; empty where what came
-    was no answer.
+    was no answer. memory: how the arrays lay, "" for as usual.
     """
 
     method: Method | Literal["backward"]
     case: Case
     returned: Mapping[str, Array]
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,25 @@ class Subject:
     asked: list[Question] | None = None
     contracts: Contracts = field(default_factory=contracts)
 
-    def call(self, case: Case) -> tuple[Outputs, Past]:
-        """Call the target's forward pass on a case; raises MisbehaviourError."""
-        return self._forward("forward", case)
+    def call(self, case: Case, *, memory: str = "") -> tuple[Outputs, Past]:
+        """Call the target's forward pass on a case, its arrays in a given memory; raises MisbehaviourError."""
+        return self._forward("forward", case, memory)
 
     def compare(self, case: Case, outputs: Outputs, contract: Accuracy) -> Comparison:
         """Hold what one call returned against the specification, h taken from the target at every step."""
         allowed = forced_bounds(self.cell, case.params, case.x, case.states, outputs.y, contract, case.lengths)
-        return compare({"y": outputs.y, **outputs.states}, allowed, contract)
+        return self._compare_outputs(case, outputs, allowed, contract)
+
+    def _compare_outputs(
+        self, case: Case, outputs: Outputs, allowed: Mapping[str, Bounded], contract: Accuracy
+    ) -> Comparison:
+        y, bound = outputs.y, allowed["y"]
+        if case.lengths is not None and network_of(self.cell).free_padding:
+            # What may be anything is left out on both sides, or every such case would be one that cannot tell.
+            lasting = alive(case.lengths, case.T)
+            y = np.where(lasting, y, 0)
+            bound = Bounded(np.where(lasting, bound.value, 0), np.where(lasting, bound.errors, 0))
+        return compare({"y": y, **outputs.states}, {**allowed, "y": bound}, contract)
 
     def call_differentiated(self, case: Case) -> Outputs:
         """Call the forward pass as the target's backward pass runs it; raises MisbehaviourError."""
@@ -71,22 +84,24 @@ class Subject:
             returned |= gradients.values
         return gradients, call
 
-    def _forward(self, method: Method, case: Case) -> tuple[Outputs, Past]:
-        given = (case.params, case.x, case.states)
-        with self._recorded(method, case) as returned:
-            outputs, call = call_forward(self.target, self.cell, *given, method=method, lengths=case.lengths)
+    def _forward(self, method: Method, case: Case, memory: str = "") -> tuple[Outputs, Past]:
+        given = (self.target, self.cell, case.params, case.x, case.states)
+        with self._recorded(method, case, memory) as returned:
+            outputs, call = call_forward(*given, method=method, lengths=case.lengths, memory=memory)
             returned |= {"y": outputs.y, **outputs.states}
         return outputs, call
 
     @contextmanager
-    def _recorded(self, method: Method | Literal["backward"], case: Case) -> Iterator[dict[str, Array]]:
+    def _recorded(
+        self, method: Method | Literal["backward"], case: Case, memory: str = ""
+    ) -> Iterator[dict[str, Array]]:
         """Take down a call, whatever becomes of it."""
         returned: dict[str, Array] = {}
         try:
             yield returned
         finally:
             if self.asked is not None:
-                self.asked.append(Question(method, case, returned))
+                self.asked.append(Question(method, case, returned, memory))
 
     def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
         """Hold gradients against the backward pass of the specification, on the h that backward ran on.
@@ -102,7 +117,7 @@ class Subject:
             return differentiated_bounds(self.cell, *given, contract, case.lengths, shown=seen)
 
         returned, bounds = allowed({name: Bounded(np.asarray(a, np.float64)) for name, a in shown.items()})
-        forward = compare({"y": outputs.y, **outputs.states}, returned, contract)
+        forward = self._compare_outputs(case, outputs, returned, contract)
         if not forward.agrees:
             return forward
         got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
+from lstm_spec.verify.detection import Detection
 from lstm_spec.verify.deviations import KnownDeviation
 from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
@@ -20,6 +21,10 @@ BLOCKED, ERROR, KNOWN_DEVIATION, NOT_TESTABLE = "blocked", "error", "known_devia
 
 SCHEMA = 1
 """The version of the report's form; it changes when a key changes its meaning."""
+
+
+MOST_INCONCLUSIVE = 0.75
+"""The part of the cases of a check that may be too ill-conditioned to tell; of more, it is inconclusive itself."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,9 @@ class Report:
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
-    accuracy: how exact the target had to be. exercised: the equations that it was held against. given: what was
-    asked for, by the options of ``verify``. warnings: what is to be said of what is declared as known.
+    accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
+    exercised: the equations that it was held against. given: what was asked for, by the options of ``verify``.
+    warnings: what is to be said of what is declared as known.
     """
 
     verdict: str
@@ -112,6 +118,7 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
+    detection: Mapping[str, Detection] = field(default_factory=dict)
     exercised: tuple[Exercised, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -162,6 +169,9 @@ class Report:
             "given": dict(self.given),
             "dtypes": list(self.dtypes),
             "accuracy": self.accuracy.to_dict(),
+            "inconclusive": sum(check.inconclusive for check in self.checks),
+            "most_inconclusive": MOST_INCONCLUSIVE,
+            "detection": {name: found.to_dict() for name, found in self.detection.items()},
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
             "exercised": [equation.to_dict() for equation in self.exercised],
@@ -211,7 +221,7 @@ def case_dict(case: Case) -> dict[str, Any]:
         **({"exposed": {name: [s.start, s.stop] for name, s in case.exposed.items()}} if case.exposed else {}),
         "params": {name: hexadecimal(p) for name, p in case.params.items()},
         "x": hexadecimal(case.x),
-        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=True)},
+        "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=False)},
         "cotangents": {
             f"d{name}": hexadecimal(d) for name, d in zip(("y", *case.state_names), case.cotangents, strict=False)
         },

@@ -1,0 +1,83 @@
+"""Somebody's ONNX model, verified node by node."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lstm_spec.targets.onnx_file import Node, nodes
+from lstm_spec.verify.asking import Progress
+from lstm_spec.verify.run import verify
+from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, Report
+
+NOT_TESTABLE = "not_testable"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found out about one recurrent node: a report, or why there is none."""
+
+    node: Node
+    report: Report | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        about = {"name": self.node.name, "kind": self.node.kind}
+        if self.report is None:
+            return {**about, "verdict": NOT_TESTABLE, "message": self.node.reason}
+        return {**about, **self.report.to_dict()}
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What a verification found out about the recurrent nodes of a model in a runtime."""
+
+    model: str
+    runtime: str
+    found: tuple[Found, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict: "verified" where every node is, "discrepancy" where one has one, else "inconclusive"."""
+        verdicts = {INCONCLUSIVE if f.report is None else f.report.verdict for f in self.found}
+        if DISCREPANCY in verdicts:
+            return DISCREPANCY
+        return VERIFIED if verdicts == {VERIFIED} else INCONCLUSIVE
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command line: that of the verdict, or 130 where somebody has interrupted."""
+        if any(f.report is not None and f.report.interrupted for f in self.found):
+            return 130
+        return {VERIFIED: 0, DISCREPANCY: 1, INCONCLUSIVE: 3}[self.verdict]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON takes it."""
+        every = [found.to_dict() for found in self.found]
+        return {"verdict": self.verdict, "model": self.model, "runtime": self.runtime, "nodes": every}
+
+
+def verify_model(
+    path: str | Path,
+    *,
+    runtime: str = "onnxruntime",
+    readings: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ModelReport:
+    """Hold every LSTM, GRU and RNN of an ONNX model in a runtime against the text of the operator.
+
+    path: of the model, whose weights are taken as they are; nothing in it is run but the recurrent nodes, each alone.
+    runtime: "onnxruntime", "openvino" or "reference". readings: of what the text leaves open, where not the default.
+    progress, options: as for ``verify``. Raises TargetError for a file that is no model or has no such node.
+    """
+    every = nodes(path, runtime, chosen=readings)
+    return ModelReport(str(path), runtime, tuple(_verified(every, progress, options)))
+
+
+def _verified(every: tuple[Node, ...], progress: Progress | None, options: Mapping[str, Any]) -> Iterator[Found]:
+    for node in every:
+        report = None if node.target is None else verify(node.target, progress=progress, **options)
+        yield Found(node, report)
+        if report is not None and report.interrupted:
+            return

@@ -1,0 +1,105 @@
+"""Hypotheses about networks: what every pass may do in place of its cell, and what goes wrong between the passes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from lstm_spec.compute.compile import Array
+from lstm_spec.compute.engine import Trace
+from lstm_spec.compute.lengths import alive
+from lstm_spec.compute.network import plain, run_network
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.program import Program
+from lstm_spec.verify.hypotheses import Backward, Forward, Hypothesis, Wrap
+
+
+@dataclass(frozen=True)
+class NetworkHypothesis:
+    """What an implementation may do in place of a network; it says nothing of gradients.
+
+    id, kind, sentence: as of a ``Hypothesis``; network: the specification; changed: the network that is run, None for
+    the specification's; inner: what every pass runs in place of its cell; wraps: what is done around the whole, the
+    innermost first.
+    """
+
+    id: str
+    kind: str
+    sentence: str
+    network: Network
+    changed: Network | None = None
+    inner: Hypothesis | None = None
+    wraps: tuple[Wrap, ...] = ()
+
+    @property
+    def right(self) -> "NetworkHypothesis":
+        """The hypothesis that nothing is wrong."""
+        return NetworkHypothesis("spec", "spec", "it is right", self.network)
+
+    @property
+    def forward(self) -> Forward:
+        """The forward pass as the hypothesis has it: forward(params, x, *states, lengths=None)."""
+        return reduce(lambda f, wrap: wrap.forward(f) if wrap.forward else f, self.wraps, self._run)
+
+    @property
+    def backward(self) -> Backward:
+        """Refuse: hypotheses about the gradients of networks are not made."""
+        raise NotImplementedError(f"{self.id} says nothing of gradients")
+
+    def _run(self, params: Mapping[str, Array], x: Array, *states: Array, lengths: Any = None) -> tuple[Array, ...]:
+        run = plain(keep=False)
+        if self.inner is not None:
+            run = replace(run, run=_in_place_of(self.inner.cell, _by_length(self.inner.forward), run.run))
+        trace = run_network(self.changed or self.network, params, x, states, lengths, run)
+        return (trace.y, *trace.states)
+
+    def joined(self, other: "NetworkHypothesis") -> "NetworkHypothesis | None":
+        """Return the hypothesis that both are true, or None where they contradict each other."""
+        inner = self.inner or other.inner
+        if self.inner and other.inner:
+            inner = self.inner.joined(other.inner)
+        if (inner is None and self.inner) or (self.changed and other.changed):
+            return None
+        return replace(
+            self,
+            id=f"{self.id}+{other.id}",
+            kind="pair",
+            sentence=f"{self.sentence}; and {other.sentence}",
+            changed=self.changed or other.changed,
+            inner=inner,
+            wraps=self.wraps + other.wraps,
+        )
+
+
+def in_every_pass(network: Network, hypothesis: Hypothesis) -> NetworkHypothesis:
+    """Return the hypothesis that every layer and direction of a network runs a cell with one mistake."""
+    where = "" if network.plain else ", in every layer and direction"
+    return NetworkHypothesis(hypothesis.id, hypothesis.kind, f"{hypothesis.sentence}{where}", network, inner=hypothesis)
+
+
+def _in_place_of(cell: Program, run: Callable[..., Trace], other: Callable[..., Trace]) -> Callable[..., Trace]:
+    return lambda own, *given: (run if own == cell else other)(own, *given)
+
+
+def _by_length(forward: Forward) -> Callable[..., Trace]:
+    """Make the run of a pass from the forward pass of one cell, every row for its own number of steps."""
+
+    def run(
+        cell: Program, params: Mapping[str, Array], x: Array, states: tuple[Array, ...], lengths: Any, returned: Any
+    ) -> Trace:
+        if lengths is None:
+            y, *final = forward(params, x, *states)
+            return Trace(y, tuple(final), None)
+        ends = [s.copy() for s in states]
+        rows_y = np.zeros((*x.shape[:2], states[0].shape[-1]), x.dtype)
+        for length in np.unique(lengths[lengths > 0]):
+            rows = np.flatnonzero(lengths == length)
+            y, *final = forward(params, x[:length, rows], *(s[rows] for s in states))
+            rows_y[:length, rows] = y
+            for end, state in zip(ends, final, strict=True):
+                end[rows] = state
+        return Trace(np.where(alive(lengths, len(x)), rows_y, ends[0]), tuple(ends), None)
+
+    return run
