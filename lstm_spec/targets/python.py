@@ -127,6 +127,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         arrays=arrays,
         weights=_weights(said, arrays),
         origin=origin_of(value, name),
+        shapes=_shapes(said),
         versions=_versions(said),
     )
 
@@ -201,6 +202,16 @@ def _weights(said: _Said, arrays: str) -> Mapping[str, Any] | None:
         if not np.isfinite(weights[key]).all():
             raise TargetError(f"{said.name}.weights[{key!r}] holds NaN or infinity")
     return weights
+
+
+def _shapes(said: _Said) -> Mapping[str, tuple[int, ...]] | None:
+    value = said.kind("shapes", Mapping, None)
+    if value is None:
+        return None
+    for key, shape in value.items():
+        if not (isinstance(shape, tuple | list) and all(isinstance(side, int) and side > 0 for side in shape)):
+            raise TargetError(f"{said.name}.shapes[{key!r}] must be a shape such as (16, 3), got {shape!r}")
+    return {str(key): tuple(shape) for key, shape in value.items()}
 
 
 def _versions(said: _Said) -> Mapping[str, str]:
