@@ -30,6 +30,8 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "mlx.nn.LSTM": "lstm_spec.targets.mlx:Layer",
         "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
         "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
+        "numpy-rows": "lstm_spec.targets.signatures:Rows",
+        "numpy-columns": "lstm_spec.targets.signatures:Columns",
         **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )

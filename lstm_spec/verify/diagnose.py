@@ -33,6 +33,9 @@ from lstm_spec.verify.substitutions import substitutions
 BEST_SINGLES = 20
 """How many of the hypotheses that come nearest alone are tried in pairs."""
 
+REPEATED = 1e-12
+"""Up to which distance two hypotheses are one and the same."""
+
 USUAL = frozenset({"gate_order", "packing", "coupling", "directions", "lengths"})
 """The kinds of hypotheses that are tried in pairs besides."""
 
@@ -189,6 +192,20 @@ class Matcher:
         if k not in self._right:
             self._right[k] = run_hypothesis(hypothesis.right, observation.case)
         return distance(self._right[k], observation.returned, observation.floors) > self.limit
+
+
+def told_apart(found: Sequence[Candidate], cases: Sequence[Case]) -> list[Candidate]:
+    """Return hypotheses without those that say in other words what an earlier one says: the same on all of some cases.
+
+    cases: general ones, which show what a hypothesis does.
+    """
+    kept: list[tuple[Candidate, list[Mapping[str, Array]]]] = []
+    for hypothesis in found:
+        given: list[Mapping[str, Array]] = [run_hypothesis(hypothesis, case) for case in cases]
+        same = (all(distance(a, b) < REPEATED for a, b in zip(given, other, strict=True)) for _, other in kept)
+        if not any(same):
+            kept.append((hypothesis, given))
+    return [hypothesis for hypothesis, _ in kept]
 
 
 def run_hypothesis(hypothesis: Candidate, case: Case) -> dict[str, Array]:

@@ -34,15 +34,14 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return (_overflow(finding),)
     cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
     observations = list(_observations(subject, cell, finding.case))
-    if not observations:
+    if not observations or (isinstance(cell, Network) and finding.case.cotangents):
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
     found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS)
-    if isinstance(cell, Network):
-        return found
-    return tuple(in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
+    gates = gates_of(network_of(cell).every_pass[0].cell)
+    return tuple(in_layout(d, subject.target.layout, gates) for d in found)
 
 
 FICKLE = Diagnosis(
@@ -76,25 +75,31 @@ def _observations(subject: Subject, cell: Program | Network, counterexample: Cas
     make = partial(seeded_case, cell, str(counterexample.dtype), gradients=gradients)
     weights = subject.target.weights
     probes = () if weights is not None else probe_cases(make, cell)
+    if counterexample.lengths is not None:
+        probes = (with_lengths(case, cell, _shortened(case)) for case in probes)
     for case in (*probes, counterexample):
-        if counterexample.lengths is not None and case.lengths is None:
-            # Rows of every length that there is room for, the longest in the middle.
-            ends = 1 + (np.arange(case.B) + case.T // 2) % case.T
-            ends[case.B // 2] = case.T
-            case = with_lengths(case, cell, ends)
         try:
-            yield Observation(case, _returned(subject, case))
+            yield Observation(case, _known(cell, case, _returned(subject, case)))
         except MisbehaviourError:
             continue
+
+
+def _shortened(case: Case) -> np.ndarray:
+    """Return lengths of which the first is that of the sequence, and the others are shorter where they can be."""
+    return np.array([max(1, case.T - row * max(1, case.T // 3)) for row in range(case.B)])
+
+
+def _known(cell: Program | Network, case: Case, returned: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Leave out y where it may hold anything past a row's length."""
+    if case.lengths is None or not network_of(cell).free_padding:
+        return returned
+    return {name: a for name, a in returned.items() if name != "y"}
 
 
 def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:
     if case.cotangents:
         return dict(subject.call_backward(case)[0].values)
     outputs, _ = subject.call(case)
-    if case.lengths is not None and network_of(subject.cell).free_padding:
-        # Of what stands past a row's end no hypothesis can know.
-        return dict(outputs.states)
     return {"y": outputs.y, **outputs.states}
 
 
