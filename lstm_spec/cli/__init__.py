@@ -2,7 +2,7 @@
 
 import click
 
-from lstm_spec.cli.around import selftest
+from lstm_spec.cli.around import doctor, selftest
 from lstm_spec.cli.campaign import campaign
 from lstm_spec.cli.conformance import conformance
 from lstm_spec.cli.diagnosis import diagnose, identify
@@ -13,7 +13,7 @@ from lstm_spec.cli.verification import explain, replay, verify
 GROUPS = {
     "Somebody's LSTM": (verify, diagnose, identify, replay, explain),
     "The mathematics": (show, derive, prove, draw),
-    "Work around it": (vectors, campaign, conformance, selftest),
+    "Work around it": (vectors, campaign, conformance, selftest, doctor),
 }
 
 
