@@ -119,3 +119,11 @@ def test_a_target_that_cannot_be_used_is_one_sentence_at_collection(project, tmp
 def test_an_option_that_there_is_not_is_named():
     with pytest.raises(UsageError, match=r"^parametrize has no option dtype; did you mean dtypes\?$"):
         ls.parametrize(faulty.correct, dtype="float32")
+
+
+def test_the_page_shows_what_runs(tmp_path):
+    page = (ROOT / "docs" / "how-to" / "in-pytest.md").read_text(encoding="utf-8")
+    (tmp_path / "my_lstm.py").write_text(MINE)
+    (tmp_path / "test_lstm.py").write_text(re.search(r"```python\n(.*?)```", page, flags=re.S)[1])
+    done = run(tmp_path, "test_lstm.py::test_my_lstm[step]")
+    assert "1 passed" in done.stdout, done.stdout

@@ -7,10 +7,10 @@ from lstm_spec.cli.campaign import campaign
 from lstm_spec.cli.diagnosis import diagnose
 from lstm_spec.cli.mathematics import derive, draw, prove, show
 from lstm_spec.cli.vectors import vectors
-from lstm_spec.cli.verification import explain, replay, verify
+from lstm_spec.cli.verification import explain, init, replay, verify
 
 GROUPS = {
-    "Somebody's LSTM": (verify, diagnose, replay, explain),
+    "Somebody's LSTM": (verify, diagnose, replay, explain, init),
     "The mathematics": (show, derive, prove, draw),
     "Work around it": (vectors, campaign, selftest),
 }
