@@ -5,8 +5,8 @@ import pytest
 
 import lstm_spec as ls
 from lstm_spec.compute import layer
+from lstm_spec.verify.fit import subject_of
 from lstm_spec.verify.law_checks import law_checks
-from lstm_spec.verify.run import subject_of
 from tests.faulty import correct, no_output_tanh, rows_mixed, sigmoid_candidate
 
 

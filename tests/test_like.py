@@ -70,6 +70,7 @@ def verify(target, original, **options):
         (Cell, "torch.nn.LSTMCell"),
         (Cell(3, 5).double(), "torch.nn.LSTMCell"),
         (lambda n, m: Cell(n, m), "torch.nn.LSTMCell(input_size=4, hidden_size=2)"),
+        (Layer(3, 5).bfloat16(), "torch.nn.LSTM"),
         (Layer, "torch.nn.LSTM(num_layers=2, batch_first=True)"),
         (Layer(3, 5, bidirectional=True), "torch.nn.LSTM"),
     ],
@@ -136,6 +137,22 @@ class Renamed(torch.nn.Module):
 def test_what_cannot_be_like_it_is_one_sentence(made, original, message):
     with pytest.raises(TargetError, match=message):
         like(original, made, name=getattr(made, "__name__", type(made).__name__))
+
+
+def test_a_device_that_is_not_there_is_one_sentence():
+    if torch.cuda.is_available():
+        pytest.skip("it is there")
+    with pytest.raises(TargetError, match=r"torch.nn.LSTM cannot be made as torch.nn.LSTM is: "):
+        like('torch.nn.LSTM(device="cuda")', name="torch.nn.LSTM")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell", "GRU"])
+def test_its_own_layers_are_verified_on_a_graphics_processor(kind, monkeypatch):
+    # Its products round to TF32 by default, which another contract would have to allow.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    target = like(f'torch.nn.{kind}(device="cuda")')
+    assert ls.verify(target, profile="quick", diagnose=False, checks=CHECKS).verdict == "verified"
 
 
 def test_the_command_takes_a_class_in_a_file(tmp_path, monkeypatch):

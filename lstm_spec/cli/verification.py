@@ -13,6 +13,7 @@ from lstm_spec.cli.common import (
     progress_bar,
     sentences,
     write_json,
+    write_text,
     writing,
 )
 
@@ -30,12 +31,15 @@ from lstm_spec.cli.common import (
 @click.option("--checks", callback=listed, help="Only these checks, by id.")
 @click.option("--skip", callback=listed, help="All checks but these.")
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
+@click.option("--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file.")
+@click.option("--strict", is_flag=True, help="Fail where a known deviation is stale or has expired.")
 @click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
 @click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
 @click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
 @click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write it there as JUnit's XML; - is stdout.")
 @sentences
 def verify(
     target: str | None,
@@ -50,12 +54,15 @@ def verify(
     checks: tuple[str, ...] | None,
     skip: tuple[str, ...] | None,
     require: tuple[str, ...] | None,
+    known_deviations: str | None,
+    strict: bool,
     runtime: str | None,
     reading: dict[str, str] | None,
     isolate: bool,
     timeout: float | None,
     memory: float | None,
     json_file: str | None,
+    junit_file: str | None,
 ) -> None:
     """Hold TARGET against the specification.
 
@@ -73,12 +80,16 @@ def verify(
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.console import print_report, terminal
+    from lstm_spec.report.junit import junit
     from lstm_spec.targets.command import Command
     from lstm_spec.verify.run import verify as run
 
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
     check_place(json_file)
+    check_place(junit_file)
+    if json_file == junit_file == "-":
+        raise click.UsageError("--json and --junit cannot both go to stdout: give one of them a file")
     if target is not None and target.endswith(".onnx"):
         fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
@@ -102,15 +113,21 @@ def verify(
             checks=checks,
             skip=skip or (),
             require=require or (),
+            known_deviations=known_deviations,
+            strict=strict,
             isolate=isolate,
             timeout=timeout,
             memory=memory,
             progress=progress,
         )
-    if json_file != "-":
+    for warning in report.warnings:
+        click.echo(f"lstm-spec: warning: {warning}", err=True)
+    if "-" not in (json_file, junit_file):
         with writing("the output"):
             print_report(report, terminal())
     write_json(report.to_dict(), json_file)
+    if junit_file is not None:
+        write_text(junit(report), junit_file)
     sys.exit(report.exit_status)
 
 
@@ -157,3 +174,34 @@ def explain(check: str | None, spec: str, listing: bool, json_file: str | None) 
         lines = clause_lines(found, cell)
     if json_file != "-":
         click.echo("\n".join(lines))
+
+
+@click.command()
+@click.argument("report")
+@click.option("--target", help="Whom to ask, in place of whom the report names.")
+@click.option("--spec", help="The cell to hold it against, in place of that of the report.")
+@click.option("--layout", help="How it holds parameters and states, in place of what the report says.")
+@click.option("--json", "json_file", metavar="FILE", help="Write what came of it there; - is stdout.")
+@sentences
+def replay(report: str, target: str | None, spec: str | None, layout: str | None, json_file: str | None) -> None:
+    """Ask the counterexample of REPORT again, with the numbers that are stored in it.
+
+    REPORT is what verify has written with --json.
+
+    Exit status: 1 it is reproduced, 0 it is gone, 2 the report or the target cannot be used.
+
+    \b
+    Example:
+      lstm-spec replay report.json --target my_lstm.py:mended
+    """
+    from lstm_spec.report.aside import aside
+    from lstm_spec.verify.replay import replay as again
+
+    check_place(json_file)
+    with aside():
+        found = again(report, target=target, spec=spec, layout=layout)
+    write_json(found.to_dict(), json_file)
+    if json_file != "-":
+        status = "REPRODUCED" if found.reproduced else "GONE"
+        click.echo(f"{status}  {found.target}, {found.check}: {found.message}")
+    sys.exit(found.exit_status)

@@ -5,16 +5,16 @@ from typing import Any
 
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.reference import compiled_spec
-from lstm_spec.verify.checks import CHECKS, Check
+from lstm_spec.verify.checks import Check
 from lstm_spec.verify.exercised import equations_of
 from lstm_spec.verify.fit import check_known
-from lstm_spec.verify.law_checks import law_checks
+from lstm_spec.verify.prepare import every_check
 from lstm_spec.verify.subject import Subject
 
 
 def checks_of(cell: Program) -> dict[str, Check]:
     """Return the checks of an implementation of a cell that offers everything, by id: those of the form, then laws."""
-    return {check.id: check for check in (*CHECKS, *law_checks(Subject(compiled_spec(cell), cell)))}
+    return {check.id: check for check in every_check(Subject(compiled_spec(cell), cell))}
 
 
 def check_named(cell: Program, name: str) -> Check:

@@ -29,8 +29,9 @@ class Check:
     and of its backward pass, "backward". needs: the checks that must hold before this one means anything. least_steps,
     least_rows, most_steps, most_rows, most_size: limits to the sizes of its cases, where it wants others than most
     checks. seeded: whether full-significand cases are tried after the small ones. gradients, lengths: whether its cases
-    have cotangents, and rows of unequal length; states: whether it begins from states of its own choice. threads:
-    whether it calls from several at once. listed: its cases, where they are not drawn.
+    have cotangents, and rows of unequal length; states: whether it begins from states of its own choice;
+    chooses_parameters: whether it needs parameters and sizes of its own choice. threads: whether it calls from several
+    at once. listed: its cases, where they are not drawn.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Check:
     gradients: bool = False
     lengths: bool = False
     states: bool = False
+    chooses_parameters: bool = False
     threads: bool = False
     listed: Callable[[Subject, str], Sequence[Case]] | None = None
 

@@ -33,11 +33,10 @@ computed in float64 without a bound on their own rounding."""
 def law_checks(subject: Subject) -> tuple[Check, ...]:
     """Return the laws of a target's cell as checks.
 
-    There are none for fixed weights or sizes, which a law would have to change, nor for a network, since laws are of
-    one cell.
+    There are none for a network, since laws are of one cell.
     """
-    cell, target = subject.cell, subject.target
-    if target.weights is not None or target.sizes is not None or not isinstance(cell, Program):
+    cell = subject.cell
+    if not isinstance(cell, Program):
         return ()
     differentiable = subject.target.backward is not None
     return tuple(_check(law, cell, differentiable) for law in LAWS if _is_asked(law, cell))
@@ -61,6 +60,7 @@ def _check(law: Law, cell: Program, differentiable: bool) -> Check:
         most_steps=3,
         most_size=5,
         weight=0.05,
+        chooses_parameters=True,
         # A law of values is one of gradients too, where there are any.
         gradients=law.gradients or differentiable,
     )
