@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
     from lstm_spec.verify import strategies
+    from lstm_spec.verify.deviations import KnownDeviation
+    from lstm_spec.verify.items import parametrize
     from lstm_spec.verify.recorded import diagnose
+    from lstm_spec.verify.replay import Replay, ReplayError, replay
     from lstm_spec.verify.run import assert_conforms, verify
     from lstm_spec.write.write import write
 
@@ -72,6 +75,9 @@ _HOMES = {
     "lstm_spec.targets.contract": ("Target", "TargetError"),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
+    "lstm_spec.verify.deviations": ("KnownDeviation",),
+    "lstm_spec.verify.items": ("parametrize",),
+    "lstm_spec.verify.replay": ("Replay", "ReplayError", "replay"),
     "lstm_spec.verify.recorded": ("diagnose",),
     "lstm_spec.verify.run": ("assert_conforms", "verify"),
     "lstm_spec.write.write": ("write",),
@@ -84,6 +90,7 @@ __all__ = [
     "DimensionError",
     "DrawError",
     "Equation",
+    "KnownDeviation",
     "Layer",
     "Layout",
     "LayoutError",
@@ -93,6 +100,8 @@ __all__ = [
     "Picture",
     "Program",
     "ProgramError",
+    "Replay",
+    "ReplayError",
     "Runner",
     "Target",
     "TargetError",
@@ -114,9 +123,11 @@ __all__ = [
     "jacobian",
     "layers",
     "lstm",
+    "parametrize",
     "proofs",
     "prove",
     "recurrence",
+    "replay",
     "run",
     "runner",
     "strategies",

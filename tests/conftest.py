@@ -21,7 +21,27 @@ settings.load_profile("house")
 @pytest.fixture
 def few_cases(monkeypatch):
     """A quick profile of few cases, for what has to be asked of many targets."""
-    from lstm_spec.verify import run, search
+    from lstm_spec.verify import prepare, search
 
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))})
+    monkeypatch.setattr(
+        prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))}
+    )
     monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
+
+
+@pytest.fixture(autouse=True)
+def _valid_reports(monkeypatch):
+    """Hold every report that a test makes a dict of against the schema that comes with the package."""
+    from jsonschema import Draft202012Validator
+
+    from lstm_spec.report.schema import report_schema
+    from lstm_spec.verify.verdict import Report
+
+    to_dict = Report.to_dict
+
+    def valid(report):
+        told = to_dict(report)
+        Draft202012Validator(report_schema()).validate(told)
+        return told
+
+    monkeypatch.setattr(Report, "to_dict", valid)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_spec.verify import run
+from lstm_spec.verify import prepare
 from lstm_spec.verify.models import verify_model
 
 pytest.importorskip("onnx")
@@ -25,7 +25,7 @@ NODES = {
 @pytest.mark.parametrize("name", NODES)
 def test_every_recurrent_node_is_verified(name, runtime, monkeypatch):
     pytest.importorskip(runtime)
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=8, seeded=4)})
+    monkeypatch.setattr(prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=8, seeded=4)})
     report = verify_model(MODELS / name, runtime=runtime, profile="quick", checks=("signature", "step", "sequence"))
     assert [found.report.spec for found in report.found] == [f"ONNX {spec}" for spec in NODES[name]]
     assert report.verdict == "verified", report

@@ -11,7 +11,8 @@ from lstm_spec.cli import main
 from lstm_spec.spec.onnx import Operator
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.onnx_file import nodes
-from lstm_spec.verify import run, search
+from lstm_spec.verify import prepare, search
+from lstm_spec.verify.run import verify
 from tests.onnx_models import EVERY, model, spoilt, weights
 from tests.test_onnx_targets import by_hand
 
@@ -20,7 +21,8 @@ onnx = pytest.importorskip("onnx")
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=6, seeded=4, sizes=(2, 3, 5))})
+    few = replace(prepare.PROFILES["quick"], small=6, seeded=4, sizes=(2, 3, 5))
+    monkeypatch.setattr(prepare, "PROFILES", {"quick": few})
     monkeypatch.setattr(search, "SHRINKING_CALLS", 20)
 
 
@@ -50,7 +52,7 @@ def test_a_node_is_found_with_its_attributes_and_weights(tmp_path, operator):
     (node,) = nodes(path, by_hand())
     assert node.reason == ""
     assert str(operator) in (node.target.spec.name or "")
-    report = run.verify(node.target, profile="quick", checks=("signature", "step", "lengths"), diagnose=False)
+    report = verify(node.target, profile="quick", checks=("signature", "step", "lengths"), diagnose=False)
     assert report.verdict == "verified", report
 
 
@@ -78,7 +80,7 @@ def test_the_weights_that_run_are_those_of_the_file(tmp_path):
     (other,) = nodes(saved(tmp_path / "other.onnx", model(EVERY, seed=2)), by_hand())
     mixed = replace(node.target, forward=other.target.forward)
     checks = ("signature", "step")
-    assert run.verify(mixed, profile="quick", checks=checks, diagnose=False).verdict == "discrepancy"
+    assert verify(mixed, profile="quick", checks=checks, diagnose=False).verdict == "discrepancy"
 
 
 def test_a_node_within_a_branch_is_found_with_the_weights_around_it(tmp_path):
@@ -269,3 +271,17 @@ def test_a_runtime_is_for_a_model():
     status, said = verified("numpy", "--runtime", "openvino")
     assert status == 2
     assert "--runtime and --reading are for a model, a file that ends in .onnx" in said
+
+
+def test_the_clip_of_onnx_runtime_is_a_deviation_that_is_known(tmp_path):
+    pytest.importorskip("onnxruntime")
+    path = saved(tmp_path / "one.onnx", model(Operator(clip=0.3)))
+    status, report = verified(path)
+    assert (status, report["verdict"]) == (1, "discrepancy")
+    said = [d["sentence"] for d in report["nodes"][0]["diagnosis"]]
+    assert said[0] == "clip is ignored in part: what the activation of h reads is not clipped"
+    status, report = verified(path, "--known-deviations", "onnxruntime")
+    assert (status, report["verdict"]) == (0, "verified"), report
+    statuses = {c["id"]: c["status"] for c in report["nodes"][0]["checks"]}
+    assert statuses["step"] == "known_deviation"
+    assert verified(path, "--reading", "clip=gates")[0] == 0

@@ -9,7 +9,7 @@ from lstm_spec.spec.onnx import INPUTS, Operator
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.onnx import operator_target
 from lstm_spec.targets.onnx_runtimes import RUNTIMES, Runtime
-from lstm_spec.verify import run, search
+from lstm_spec.verify import prepare, search
 from tests import onnx_in_numpy
 
 onnx = pytest.importorskip("onnx")
@@ -20,7 +20,9 @@ QUICK = ("signature", "step", "sequence", "lengths")
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))})
+    monkeypatch.setattr(
+        prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))}
+    )
     monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
 
 

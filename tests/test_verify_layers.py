@@ -17,10 +17,10 @@ from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout
 from lstm_spec.targets.python import target_of
-from lstm_spec.verify import run, search
+from lstm_spec.verify import prepare, search
 from lstm_spec.verify.cases import seeded_case, with_lengths
+from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.regimes import REGIMES
-from lstm_spec.verify.run import UsageError
 from lstm_spec.verify.subject import Subject
 from tests.faulty_layers import FAULTS, stack
 from tests.networks import NETWORKS, arguments
@@ -32,8 +32,8 @@ ASKED = ("signature", "step", "sequence", "lengths")
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
     """Ask little: whether a fault is found here does not hang on the number of cases."""
-    quick = replace(run.PROFILES["quick"], small=16, seeded=8, sizes=(1, 2, 3, 5))
-    monkeypatch.setattr(run, "PROFILES", {"quick": quick})
+    quick = replace(prepare.PROFILES["quick"], small=16, seeded=8, sizes=(1, 2, 3, 5))
+    monkeypatch.setattr(prepare, "PROFILES", {"quick": quick})
     monkeypatch.setattr(search, "SHRINKING_CALLS", 60)
 
 

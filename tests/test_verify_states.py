@@ -13,7 +13,7 @@ from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout
 from lstm_spec.targets.packing import LayoutError
-from lstm_spec.verify import run
+from lstm_spec.verify import prepare
 from tests.networks import arguments
 from tests.test_verify_layers import ASKED
 
@@ -28,8 +28,8 @@ GRADIENTS = ("gradient_signature", "gradient_step", "gradient_sequence")
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
-    quick = replace(run.PROFILES["quick"], small=8, seeded=4, sizes=(1, 2, 3))
-    monkeypatch.setattr(run, "PROFILES", {"quick": quick})
+    quick = replace(prepare.PROFILES["quick"], small=8, seeded=4, sizes=(1, 2, 3))
+    monkeypatch.setattr(prepare, "PROFILES", {"quick": quick})
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda n: f"{n.name}, {n.initial}")

@@ -5,7 +5,17 @@ from typing import Any
 
 import click
 
-from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sentences, write_json, writing
+from lstm_spec.cli.common import (
+    cell_named,
+    check_place,
+    chosen,
+    listed,
+    progress_bar,
+    sentences,
+    write_json,
+    write_text,
+    writing,
+)
 
 
 @click.command()
@@ -21,12 +31,17 @@ from lstm_spec.cli.common import check_place, chosen, listed, progress_bar, sent
 @click.option("--checks", callback=listed, help="Only these checks, by id.")
 @click.option("--skip", callback=listed, help="All checks but these.")
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
+@click.option(
+    "--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file, or onnxruntime."
+)
+@click.option("--strict", is_flag=True, help="Fail where a known deviation is stale or has expired.")
 @click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
 @click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
 @click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
 @click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write it there as JUnit's XML; - is stdout.")
 @sentences
 def verify(
     target: str | None,
@@ -41,12 +56,15 @@ def verify(
     checks: tuple[str, ...] | None,
     skip: tuple[str, ...] | None,
     require: tuple[str, ...] | None,
+    known_deviations: str | None,
+    strict: bool,
     runtime: str | None,
     reading: dict[str, str] | None,
     isolate: bool,
     timeout: float | None,
     memory: float | None,
     json_file: str | None,
+    junit_file: str | None,
 ) -> None:
     """Hold TARGET against the specification.
 
@@ -64,18 +82,23 @@ def verify(
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.console import print_report, terminal
+    from lstm_spec.report.junit import junit
     from lstm_spec.targets.command import Command
     from lstm_spec.verify.run import verify as run
 
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
     check_place(json_file)
+    check_place(junit_file)
+    if json_file == junit_file == "-":
+        raise click.UsageError("--json and --junit cannot both go to stdout: give one of them a file")
     if target is not None and target.endswith(".onnx"):
         fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
         asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
         asked |= {"skip": skip or (), "require": require or ()}
+        asked |= {"known_deviations": known_deviations, "strict": strict}
         sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, asked))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
@@ -93,15 +116,21 @@ def verify(
             checks=checks,
             skip=skip or (),
             require=require or (),
+            known_deviations=known_deviations,
+            strict=strict,
             isolate=isolate,
             timeout=timeout,
             memory=memory,
             progress=progress,
         )
-    if json_file != "-":
+    for warning in report.warnings:
+        click.echo(f"lstm-spec: warning: {warning}", err=True)
+    if "-" not in (json_file, junit_file):
         with writing("the output"):
             print_report(report, terminal())
     write_json(report.to_dict(), json_file)
+    if junit_file is not None:
+        write_text(junit(report), junit_file)
     sys.exit(report.exit_status)
 
 
@@ -121,3 +150,89 @@ def _model(
             print_model(report, terminal())
     write_json(report.to_dict(), json_file)
     return report.exit_status
+
+
+@click.command()
+@click.argument("check", required=False)
+@click.option("--spec", default="lstm", show_default=True, help="The cell, a name or file.py:cell.")
+@click.option("--list", "listing", is_flag=True, help="List the checks, a line each.")
+@click.option("--json", "json_file", metavar="FILE", help="Write it as JSON; - is stdout.")
+@sentences
+def explain(check: str | None, spec: str, listing: bool, json_file: str | None) -> None:
+    """Say what CHECK asks: its clause of the specification, the equations, what it needs and catches.
+
+    \b
+    Example:
+      lstm-spec explain gradient_step --spec gru
+    """
+    from lstm_spec.report.clause import check_named, checks_of, clause_dict, clause_lines, list_lines
+
+    cell = cell_named(spec)
+    if listing or check is None:
+        write_json({"checks": [clause_dict(c, cell) for c in checks_of(cell).values()]}, json_file)
+        lines = list_lines(cell)
+    else:
+        found = check_named(cell, check)
+        write_json(clause_dict(found, cell), json_file)
+        lines = clause_lines(found, cell)
+    if json_file != "-":
+        click.echo("\n".join(lines))
+
+
+@click.command()
+@click.argument("report")
+@click.option("--target", help="Whom to ask, in place of whom the report names.")
+@click.option("--spec", help="The cell to hold it against, in place of that of the report.")
+@click.option("--layout", help="How it holds parameters and states, in place of what the report says.")
+@click.option("--json", "json_file", metavar="FILE", help="Write what came of it there; - is stdout.")
+@sentences
+def replay(report: str, target: str | None, spec: str | None, layout: str | None, json_file: str | None) -> None:
+    """Ask the counterexample of REPORT again, with the numbers that are stored in it.
+
+    REPORT is what verify has written with --json.
+
+    Exit status: 1 it is reproduced, 0 it is gone, 2 the report or the target cannot be used.
+
+    \b
+    Example:
+      lstm-spec replay report.json --target my_lstm.py:mended
+    """
+    from lstm_spec.report.aside import aside
+    from lstm_spec.verify.replay import replay as again
+
+    check_place(json_file)
+    with aside():
+        found = again(report, target=target, spec=spec, layout=layout)
+    write_json(found.to_dict(), json_file)
+    if json_file != "-":
+        status = "REPRODUCED" if found.reproduced else "GONE"
+        click.echo(f"{status}  {found.target}, {found.check}: {found.message}")
+    sys.exit(found.exit_status)
+
+
+@click.command()
+@click.argument("target", required=False)
+@click.option("--folder", default=".", show_default=True, help="Where the files go.")
+@sentences
+def init(target: str | None, folder: str) -> None:
+    """Write an adapter and a test file to start from, for TARGET or for an LSTM that is still to come.
+
+    TARGET is package.module:attribute or path/to/file.py:attribute: a function, a module of PyTorch, or a layer as
+    Keras has them. Nothing is written over.
+
+    \b
+    Example:
+      lstm-spec init my_lstm.py:MyLSTM
+    """
+    from pathlib import Path
+
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.start import start
+
+    with aside():
+        files = start(target)
+    files.write(Path(folder))
+    click.echo(f"Wrote {' and '.join(files.files)}. Next:")
+    click.echo(f"  1. {files.advice}")
+    click.echo(f"  2. lstm-spec verify {files.target} --profile quick")
+    click.echo("  3. pytest test_lstm.py")

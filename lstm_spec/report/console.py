@@ -13,9 +13,15 @@ from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.kinds import ACCURACY
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
-from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, CheckResult, Report
+from lstm_spec.verify.verdict import DISCREPANCY, ERROR, INCONCLUSIVE, KNOWN_DEVIATION, VERIFIED, CheckResult, Report
 
-_STYLES = {"verified": "green", "discrepancy": "bold red", "inconclusive": "yellow", "error": "bold red"}
+_STYLES = {
+    "verified": "green",
+    "discrepancy": "bold red",
+    "inconclusive": "yellow",
+    "error": "bold red",
+    "known_deviation": "yellow",
+}
 _MOST_NUMBERS = 64
 
 
@@ -38,7 +44,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(_table(report.checks))
     for check in report.checks:
-        if check.status in (DISCREPANCY, INCONCLUSIVE):
+        if check.status in (DISCREPANCY, INCONCLUSIVE, KNOWN_DEVIATION, ERROR):
             console.print(Text.assemble(("\n" + check.id, "bold"), f": {check.clause}"), soft_wrap=True)
             _print_line(console, check.message)
         if check.worst is not None and check.finding and check.worst != check.finding.deviation:
@@ -82,7 +88,9 @@ def diagnosis_lines(report: Report) -> list[str]:
     if report.diagnosis:
         first, *others = (d.sentence for d in report.diagnosis)
         return [f"Probably: {first}", *(f"  or, which gives the same numbers: {other}" for other in others)]
-    deviates = any(c.finding and c.finding.deviation and c.id in EXPLAINED for c in report.checks)
+    deviates = any(
+        c.status == DISCREPANCY and c.finding and c.finding.deviation and c.id in EXPLAINED for c in report.checks
+    )
     return ["No fault of the catalogue, nor a pair of them, gives these numbers."] if deviates else []
 
 
@@ -99,6 +107,8 @@ def headline(report: Report) -> str:
         limits = ", ".join(f"{found.median:.1g} in {name}" for name, found in report.detection.items())
         scope += f"; smallest detectable error of one weight {limits}"
     scope += f"; {', '.join(unclaimed)} not claimed" if unclaimed else ""
+    known = [c.id for c in report.checks if c.status == KNOWN_DEVIATION]
+    scope += f"; known to deviate in {', '.join(known)}" if known else ""
     if report.verdict == VERIFIED:
         return f"{report.target} computes {report.spec}: {scope}"
     holds = f"; what holds: {', '.join(claimed)}" if claimed else ""
@@ -132,7 +142,7 @@ def _rows(checks: Sequence[CheckResult]) -> Iterator[tuple[str, list[CheckResult
     """Yield the rows of the table: a check each, but the laws of one status together, unless they are at fault."""
     laws: dict[str, list[CheckResult]] = {}
     for check in checks:
-        if check.id.startswith("law_") and check.status != DISCREPANCY:
+        if check.id.startswith("law_") and check.status not in (DISCREPANCY, ERROR, KNOWN_DEVIATION):
             laws.setdefault(check.status, []).append(check)
         else:
             yield check.id, [check]

@@ -12,11 +12,13 @@ class Origin:
     """The name of a target, and what is found there.
 
     name: ``package.module:attribute`` or ``file.py:attribute``, or as ``load`` takes it. kind: a "function", an
-    "object" with methods, a "class" of such objects, or what only "load" makes a target of.
+    "object" with methods, a "class" of such objects, what only "load" makes a target of, or the text of a "command".
+    like: the original whose interface it has.
     """
 
     name: str
-    kind: Literal["function", "object", "class", "load"]
+    kind: Literal["function", "object", "class", "load", "command"]
+    like: str | None = None
 
     @property
     def forward(self) -> str:
@@ -27,8 +29,15 @@ class Origin:
     def lines(self) -> tuple[str, ...]:
         """Lines of Python that find it and call it ``target``."""
         place, _, path = self.name.rpartition(":")
+        if self.kind == "command":
+            return (
+                "from lstm_spec.targets.command import Command",
+                "",
+                f"target = Command({_quoted(self.name)}).target()",
+            )
         if self.kind == "load":
-            return ("from lstm_spec.targets.python import load", "", f"target = load({_quoted(self.name)})")
+            like = f", like={_quoted(self.like)}" if self.like else ""
+            return ("from lstm_spec.targets.python import load", "", f"target = load({_quoted(self.name)}{like})")
         made = ["target = target()"] if self.kind == "class" else []
         if place == "__main__":
             return (f"target = {path}", *made)

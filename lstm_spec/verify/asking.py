@@ -1,8 +1,10 @@
 """Asking the checks of a plan, one by one: what each budget is, in which formats, and what came of it."""
 
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
@@ -10,18 +12,23 @@ from hypothesis import strategies as st
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
+from lstm_spec.targets.calls import exception_text, raised_at
 from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
+from lstm_spec.verify.deviations import KnownDeviation, Seen
+from lstm_spec.verify.explain import explain
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
-from lstm_spec.verify.snippet import snippet
+from lstm_spec.verify.snippet import FROM_REPORT, snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     BLOCKED,
     DISCREPANCY,
+    ERROR,
     INCONCLUSIVE,
+    KNOWN_DEVIATION,
     MOST_INCONCLUSIVE,
     VERIFIED,
     CheckResult,
@@ -32,7 +39,8 @@ from lstm_spec.verify.verdict import (
 class Profile:
     """How much is asked: cases of both kinds per check of full weight, and how large seeded cases get.
 
-    aimed: whether what comes near to the allowed error is followed.
+    steps: how many seeded cases may have; what is there twice is drawn as often as two. aimed: whether what comes near
+    to the allowed error is followed.
     """
 
     name: str
@@ -46,7 +54,7 @@ class Profile:
 _ODD = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33)
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 8, 20)),
+        "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 9, 20, 20)),
         "standard": Profile("standard", 120, 80, (*_ODD, 64, 70, 128), (1, 2, 3, 5, 8, 20, 50, 100)),
         "deep": Profile("deep", 800, 600, (*_ODD, 64, 70, 128, 256), (1, 2, 3, 5, 8, 20, 50, 100, 200), True),
     }
@@ -59,7 +67,7 @@ FREE_STEPS = 8
 Progress = Callable[[int, int, str], None]
 
 
-FAILED = frozenset({DISCREPANCY, BLOCKED})
+FAILED = frozenset({DISCREPANCY, BLOCKED, ERROR})
 """The statuses of a check that leave those that need it without a meaning."""
 
 
@@ -68,7 +76,8 @@ class Asking:
     """The checks of a plan, asked of one target.
 
     results: what came of every check asked so far, by its id, so that an interruption loses none. progress: called with
-    (done, total, what) as it goes; first_finding: whether to end with the first case that fails.
+    (done, total, what) as it goes; first_finding: whether to end with the first case that fails. known: declared
+    deviations of this target. seen: in which formats every check has failed and passed.
     """
 
     subject: Subject
@@ -78,6 +87,8 @@ class Asking:
     plan: tuple[Check, ...]
     progress: Progress | None = None
     first_finding: bool = False
+    known: tuple[KnownDeviation, ...] = ()
+    seen: dict[str, Seen] = field(default_factory=dict, init=False)
     results: dict[str, CheckResult] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +107,9 @@ class Asking:
             needed = [other for other in self.plan if other.id in check.needs]
             blocker = next((other.id for other in needed if self.result_of(other).status in FAILED), None)
             if blocker is None and self._hangs < MOST_HANGS:
+                begun = time.perf_counter()
                 self._ask(check)
+                self.results[check.id] = replace(self.results[check.id], seconds=time.perf_counter() - begun)
             else:
                 reason = f"{blocker} failed" if blocker else f"the target hung in {MOST_HANGS} checks before"
                 message = f"not asked, since {reason}"
@@ -109,19 +122,52 @@ class Asking:
 
     def _ask(self, check: Check) -> None:
         tallies: dict[str, Tally] = {}
+        declared: dict[str, KnownDeviation] = {}
         try:
             for dtype in self.formats:
                 tally = tallies[dtype] = Tally()
                 self._search(check, dtype, tally, self.subject.contracts[dtype])
-                if tally.simplest:
+                known = self._known(check, dtype, tally.simplest)
+                if known is not None:
+                    declared[dtype] = known
+                elif tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(self._shown(_result(check, tallies)))
+            self.results[check.id] = _interrupted(self._shown(check, _result(check, tallies, declared)))
             raise
-        self.results[check.id] = result = self._shown(_result(check, tallies))
+        except Exception as error:
+            # A fault of ours, not of the target; what else there is to ask goes on.
+            message = f"asking it failed with {exception_text(error)}{raised_at(error)}"
+            self.results[check.id] = CheckResult(check.id, ERROR, check.clause, message=message)
+            return
+        self.seen[check.id] = Seen(
+            frozenset(dtype for dtype, tally in tallies.items() if tally.simplest),
+            frozenset(dtype for dtype, tally in tallies.items() if tally.cases > tally.inconclusive),
+        )
+        self.results[check.id] = result = self._shown(check, _result(check, tallies, declared))
         if result.finding and not self.first_finding:
             kind, within = self._kind(check, result.finding)
             self.results[check.id] = replace(result, kind=kind, within=within)
+
+    def _known(self, check: Check, dtype: str, finding: Finding | None) -> KnownDeviation | None:
+        """Return the declaration that covers a finding, if any; one that names a diagnosis covers no other fault."""
+        covering = [d for d in self.known if d.covers(check.id, dtype)] if finding else []
+        for deviation in covering:
+            if not deviation.diagnosis:
+                return deviation
+            assert finding is not None
+            if any(fnmatchcase(d.id, deviation.diagnosis) for d in explain(self.subject, finding)):
+                return deviation
+        return None
+
+    def _shown(self, check: Check, result: CheckResult) -> CheckResult:
+        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
+        if result.finding is None or self.first_finding:
+            return result
+        contract = self.subject.contracts[str(result.finding.case.dtype)]
+        # Calls side by side are in no order that a script could make them in.
+        text = FROM_REPORT if check.threads else snippet(self.subject, result.finding, contract)
+        return replace(result, snippet=text)
 
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
         """Return the kind of a discrepancy, and of one of accuracy what the target is right to.
@@ -138,13 +184,6 @@ class Asking:
                 if not tally.failures and tally.inconclusive <= MOST_INCONCLUSIVE * tally.cases:
                     return ACCURACY, name
         return SEMANTIC, ""
-
-    def _shown(self, result: CheckResult) -> CheckResult:
-        """Put in the Python that shows a finding; not for who only wants to know whether there is one."""
-        if result.finding is None or self.first_finding:
-            return result
-        contract = self.subject.contracts[str(result.finding.case.dtype)]
-        return replace(result, snippet=snippet(self.subject, result.finding, contract))
 
     def _budget(self, check: Check) -> tuple[int, int]:
         if check.listed is not None:
@@ -216,19 +255,24 @@ class Asking:
             self.progress(min(self.done, self.total), self.total, what)
 
 
-def _result(check: Check, tallies: Mapping[str, Tally]) -> CheckResult:
-    """Merge what was seen in every format into one result."""
+def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, KnownDeviation]) -> CheckResult:
+    """Merge what was seen in every format into one result; what nobody has declared comes first."""
     cases = sum(t.cases for t in tallies.values())
     inconclusive = sum(t.inconclusive for t in tallies.values())
-    found = next(((dtype, t.simplest) for dtype, t in tallies.items() if t.simplest), None)
+    found = sorted(
+        ((dtype, t.simplest) for dtype, t in tallies.items() if t.simplest), key=lambda entry: entry[0] in declared
+    )
     seen = [(t.worst.ratio, dtype, t.worst) for dtype, t in tallies.items() if t.worst]
     _, worst_dtype, worst = max(seen, key=lambda entry: entry[0]) if seen else (0.0, "", None)
     result = CheckResult(
         check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
     )
-    if found is not None:
-        dtype, finding = found
-        return replace(result, status=DISCREPANCY, message=f"{finding.message} ({dtype})", finding=finding)
+    if found:
+        dtype, finding = found[0]
+        known = declared.get(dtype)
+        status, because = (DISCREPANCY, "") if known is None else (KNOWN_DEVIATION, f"; known: {known.because}")
+        message = f"{finding.message} ({dtype}){because}"
+        return replace(result, status=status, message=message, finding=finding, known=known)
     if inconclusive > MOST_INCONCLUSIVE * cases:
         which = "every case was" if inconclusive == cases else f"{inconclusive:,} of {cases:,} cases were"
         return replace(result, status=INCONCLUSIVE, message=f"{which} too ill-conditioned to tell")

@@ -5,6 +5,7 @@ A check that fails blocks those that build on it, so that one fault is told once
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.program import Program
@@ -23,17 +24,22 @@ Examination = Callable[[Subject, Case, Accuracy], Outcome]
 class Check:
     """One question to a target.
 
-    id: its stable name. clause: what the specification says, in one sentence. needs: the checks that must hold before
-    this one means anything. least_steps, least_rows, most_steps, most_rows, most_size: limits to the sizes of its
-    cases, where it wants others than most checks. seeded: whether full-significand cases are tried after the small
-    ones. gradients, lengths: whether its cases have cotangents, and rows of unequal length; states: whether it begins
-    from states of its own choice. threads: whether it calls from several at once. listed: its cases, where they are not
-    drawn.
+    id: its stable name. clause: what the specification says, in one sentence. asks: what is done to find out. catches:
+    the faults that show here first. passes: whether its answers are held against the equations of the cell, "forward",
+    and of its backward pass, "backward". needs: the checks that must hold before this one means anything. least_steps,
+    least_rows, most_steps, most_rows, most_size: limits to the sizes of its cases, where it wants others than most
+    checks. seeded: whether full-significand cases are tried after the small ones. gradients, lengths: whether its cases
+    have cotangents, and rows of unequal length; states: whether it begins from states of its own choice;
+    chooses_parameters: whether it needs parameters and sizes of its own choice. threads: whether it calls from several
+    at once. listed: its cases, where they are not drawn.
     """
 
     id: str
     clause: str
     examine: Examination
+    asks: str
+    catches: str
+    passes: tuple[Literal["forward", "backward"], ...] = ("forward",)
     needs: tuple[str, ...] = ()
     least_steps: int = 1
     least_rows: int = 1
@@ -45,6 +51,7 @@ class Check:
     gradients: bool = False
     lengths: bool = False
     states: bool = False
+    chooses_parameters: bool = False
     threads: bool = False
     listed: Callable[[Subject, str], Sequence[Case]] | None = None
 
@@ -156,6 +163,9 @@ CHECKS: tuple[Check, ...] = (
         "signature",
         "forward(params, x, *states) returns (y, *states) in the shapes and the dtype of its arguments",
         _signature,
+        asks="a sequence of three steps and two rows is run, and what comes has to have the right shapes",
+        catches="a wrong number, order, shape or format of results, exceptions",
+        passes=(),
         # Numbers of steps and rows that differ, or a wrong shape could not be told from another.
         least_steps=3,
         most_steps=3,
@@ -168,6 +178,8 @@ CHECKS: tuple[Check, ...] = (
         "step",
         "one step computes the equations of the cell",
         _sequence,
+        asks="one step is run from given states, and every number of y and of the states is held against the equations",
+        catches="gates in another order, a wrong activation, a missing term or bias, states swapped or ignored",
         needs=("signature",),
         most_steps=1,
     ),
@@ -175,12 +187,16 @@ CHECKS: tuple[Check, ...] = (
         "sequence",
         "step t starts from the states of step t−1, y holds h of every step, the final states are those of the last",
         _sequence,
+        asks="a sequence is run, and step t is held against the equations for the h that the target gave for step t−1",
+        catches="time reversed or shifted, states that are reset or not carried on, a last step that is dropped",
         needs=("step",),
     ),
     Check(
         "carry",
         "a sequence may be cut anywhere and continued from the returned states",
         _carry,
+        asks="a sequence is cut in two, and the second part begun from the states that the first one returned",
+        catches="final states that are returned too early, or that are not all there is to carry",
         needs=("sequence",),
         least_steps=2,
         weight=0.4,
@@ -190,6 +206,8 @@ CHECKS: tuple[Check, ...] = (
         "batch",
         "the rows of a batch are independent of each other, of their order and of their number",
         _batch,
+        asks="the rows are asked in reverse order, and the first and the last one alone",
+        catches="rows that read each other, numbers that depend on the size of the batch",
         needs=("sequence",),
         least_rows=2,
         weight=0.4,
@@ -198,6 +216,9 @@ CHECKS: tuple[Check, ...] = (
         "inputs",
         "arguments are not changed, not even later",
         _inputs,
+        asks="the arguments are looked at again after the call, and after another one",
+        catches="x, a state or a parameter that is changed in place, arguments that are kept and changed later",
+        passes=(),
         needs=("signature",),
         weight=0.3,
         seeded=False,
@@ -206,6 +227,8 @@ CHECKS: tuple[Check, ...] = (
         "repeat",
         "the same call gives the same result, whatever was asked in between",
         _repeat,
+        asks="the same is asked twice, with other questions in between",
+        catches="states that are kept between calls, buffers that are returned and written over, chance",
         needs=("sequence",),
         least_rows=1,
         weight=0.4,
@@ -214,6 +237,8 @@ CHECKS: tuple[Check, ...] = (
         "lengths",
         "a row ends at its own length: its states are those of its last step, and what follows in x is not read",
         _sequence,
+        asks="rows of unequal length are run in one batch, with numbers in x past their ends",
+        catches="lengths that are ignored, states of the padding, a reverse direction that starts there",
         needs=("sequence",),
         least_steps=2,
         least_rows=2,
@@ -224,6 +249,9 @@ CHECKS: tuple[Check, ...] = (
         "gradient_signature",
         "backward(params, x, *states, dy, *dstates) returns (dparams, dx, *dstates0) in the shapes of its arguments",
         _gradient_signature,
+        asks="backward is called, and what comes is held against the shapes of the arguments",
+        catches="gradients that are missing, or of another shape, and arguments that are changed in place",
+        passes=(),
         needs=("sequence",),
         weight=0.3,
         seeded=False,
@@ -233,6 +261,9 @@ CHECKS: tuple[Check, ...] = (
         "gradient_step",
         "the gradients of one step are those of its equations, for cotangents of y and of every final state",
         _gradients,
+        asks="backward is called for one step with cotangents of y and of every state, alone and together",
+        catches="a wrong derivative, a missing term, a gradient of one parameter in the place of another",
+        passes=("backward",),
         needs=("gradient_signature",),
         most_steps=1,
         weight=0.6,
@@ -242,6 +273,9 @@ CHECKS: tuple[Check, ...] = (
         "gradient_sequence",
         "gradients run back through all states of every step, and those of parameters add up over steps and rows",
         _gradients,
+        asks="backward is called for a sequence, and held against the adjoints run back through time",
+        catches="truncation, a missing recurrent term, gradients that do not add up over steps and rows",
+        passes=("backward",),
         needs=("gradient_step",),
         gradients=True,
     ),
@@ -249,6 +283,9 @@ CHECKS: tuple[Check, ...] = (
         "gradient_lengths",
         "no gradient comes from what is past a row's length, nor reaches x there",
         _gradients,
+        asks="backward is called for rows of unequal length",
+        catches="gradients that come from the padding, or reach it",
+        passes=("backward",),
         needs=("gradient_sequence", "lengths"),
         least_steps=2,
         least_rows=2,
@@ -260,6 +297,9 @@ CHECKS: tuple[Check, ...] = (
         "gradient_repeat",
         "the same call gives the same gradients, whatever was asked in between",
         _gradient_repeat,
+        asks="the same gradients are asked twice, with others in between",
+        catches="buffers that are not cleared, and so add up",
+        passes=("backward",),
         needs=("gradient_sequence",),
         weight=0.3,
         gradients=True,

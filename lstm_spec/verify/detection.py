@@ -169,6 +169,8 @@ WEIGHTS = Check(
     "weights",
     "every weight counts for what it is, down to the smallest error that shows",
     lambda subject, case, contract: against_spec(subject, case, contract)[0],
+    asks="for every weight there is a case in which it counts for much, with the largest numbers that stay linear",
+    catches="one weight that is slightly off, taken twice, or another's",
     needs=("step",),
     listed=lambda subject, dtype: weight_cases(subject.cell, subject.target, dtype),
 )

@@ -24,6 +24,7 @@ from lstm_spec.verify.cases import Case
 from lstm_spec.verify.faults import faults
 from lstm_spec.verify.gradient_faults import gradient_faults
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis, equation_hypotheses
+from lstm_spec.verify.ignored import ignored, ignored_in_network
 from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
@@ -80,7 +81,7 @@ def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ..
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
         return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    return (*mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
+    return (*ignored(cell), *mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
 
 
 @lru_cache(maxsize=16)
@@ -98,7 +99,7 @@ def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Can
     cells = dict.fromkeys(run.cell for run in spec.every_pass)
     inner = (in_every_pass(spec, h) for cell in cells for h in hypotheses(cell) if isinstance(h, Hypothesis))
     found: dict[str, Candidate] = {}
-    for hypothesis in (*length_faults(spec), *network_faults(spec), *inner):
+    for hypothesis in (*ignored_in_network(spec), *length_faults(spec), *network_faults(spec), *inner):
         found.setdefault(hypothesis.id, hypothesis)
     return tuple(found.values())
 

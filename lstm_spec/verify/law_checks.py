@@ -33,11 +33,10 @@ computed in float64 without a bound on their own rounding."""
 def law_checks(subject: Subject) -> tuple[Check, ...]:
     """Return the laws of a target's cell as checks.
 
-    There are none for fixed weights or sizes, which a law would have to change, nor for a network, since laws are of
-    one cell.
+    There are none for a network, since laws are of one cell.
     """
-    cell, target = subject.cell, subject.target
-    if target.weights is not None or target.sizes is not None or not isinstance(cell, Program):
+    cell = subject.cell
+    if not isinstance(cell, Program):
         return ()
     differentiable = subject.target.backward is not None
     return tuple(_check(law, cell, differentiable) for law in LAWS if _is_asked(law, cell))
@@ -52,12 +51,16 @@ def _check(law: Law, cell: Program, differentiable: bool) -> Check:
         id=f"law_gradient_{law.id}" if law.gradients else f"law_{law.id}",
         clause=law.statement,
         examine=partial(_examine, law, cell),
+        asks="the target answers questions whose answers the law ties together, with no reference beside them",
+        catches=f"whatever breaks it; {law.source}",
+        passes=("forward", "backward") if law.gradients or differentiable else ("forward",),
         # A law of values is asked of gradients too where there are any.
         needs=("sequence", "gradient_sequence"),
         # Bounds of a free recurrence say nothing of long sequences, so the cases are small.
         most_steps=3,
         most_size=5,
         weight=0.05,
+        chooses_parameters=True,
         # A law of values is one of gradients too, where there are any.
         gradients=law.gradients or differentiable,
     )

@@ -1,26 +1,27 @@
 """Running the checks against a target, from its name to a report."""
 
+import datetime
+import difflib
+import inspect
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lstm_spec.compute.contracts import Given, origin_of
-from lstm_spec.spec.network import Network, network_of
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
-from lstm_spec.verify.asking import PROFILES, Asking, Progress
-from lstm_spec.verify.checks import CHECKS, Check
+from lstm_spec.verify.asking import Asking, Progress
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
+from lstm_spec.verify.deviations import Declared, warnings_of
+from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
-from lstm_spec.verify.law_checks import law_checks
-from lstm_spec.verify.robustness import ROBUSTNESS
-from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.fit import UsageError
+from lstm_spec.verify.prepare import prepare
 from lstm_spec.verify.verdict import (
     DISCREPANCY,
+    ERROR,
     INCONCLUSIVE,
-    NOT_CLAIMED,
     VERIFIED,
     CheckResult,
     Exactness,
@@ -47,6 +48,8 @@ def verify(
     checks: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     require: Iterable[str] = (),
+    known_deviations: Declared = None,
+    strict: bool = False,
     diagnose: bool = True,
     first_finding: bool = False,
     isolate: bool = False,
@@ -64,11 +67,12 @@ def verify(
     of ``forward``; then it is a class, a function that makes one, or an instance. accuracy: how exact it has to be, in
     place of the default contract of each format: a TOML file, or a mapping with its keys, as ``compute.contracts`` has
     them. checks, skip: ids of checks to run or to leave out. require: capabilities that must be claimed, such as
-    "gradients" or "lengths". diagnose: whether to look for what is wrong with a target that fails. first_finding:
-    whether to end with the first case that fails, without looking for a simpler one. isolate: whether the target runs
-    in a process of its own, as a command always does, so that a crash is a finding and no more; then timeout is how
-    many seconds a call may take (60), and memory how many GB it may take (8), where the system knows limits. progress:
-    called with (done, total, what) as it goes.
+    "gradients" or "lengths". known_deviations: checks that it is known to fail, a TOML file or one ``KnownDeviation``
+    each; strict: whether one that is stale or has expired fails the run. diagnose: whether to look for what is wrong
+    with a target that fails. first_finding: whether to end with the first case that fails, without looking for a
+    simpler one. isolate: whether the target runs in a process of its own, as a command always does, so that a crash is
+    a finding and no more; then timeout is how many seconds a call may take (60), and memory how many GB it may take
+    (8), where the system knows limits. progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -80,14 +84,26 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    limits = limits_of(isolate or runs_apart(target), timeout, memory)
-    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
-    named = None if checks is None else tuple(checks)
-    wanted = _plan(subject, profile, named, skip)
-    plan = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
-    formats = formats_of(subject.target, dtypes)
-    missing = [name for name in require if not _claims(subject, name)]
-    asking = Asking(subject, PROFILES[profile], formats, seed, plan, progress, first_finding)
+    prepared = prepare(
+        target,
+        spec=spec,
+        profile=profile,
+        seed=seed,
+        dtypes=dtypes,
+        layout=layout,
+        like=like,
+        accuracy=accuracy,
+        checks=checks,
+        skip=skip,
+        require=require,
+        known_deviations=known_deviations,
+        first_finding=first_finding,
+        isolate=isolate,
+        timeout=timeout,
+        memory=memory,
+        progress=progress,
+    )
+    asking, subject = prepared.asking, prepared.asking.subject
     begun = time.perf_counter()
     interrupted = False
     try:
@@ -95,8 +111,11 @@ def verify(
             asking.everything()
         except KeyboardInterrupt:
             interrupted = True
-        results = (*asking.results.values(), *_unclaimed(subject, missing, wanted if named else ()))
-        finding = next((result.finding for result in results if result.finding and result.id in EXPLAINED), None)
+        warnings = warnings_of(asking.known, asking.seen, datetime.date.today())
+        stale = [_stale(warnings)] if warnings and strict else []
+        results = (*asking.results.values(), *prepared.unasked, *stale)
+        failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
+        finding = next((result.finding for result in failing if result.finding), None)
         diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
     finally:
         subject.target.release()
@@ -106,11 +125,14 @@ def verify(
         spec=subject.cell.name,
         profile=profile,
         seed=seed,
-        dtypes=formats,
-        accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in formats}),
+        dtypes=asking.formats,
+        accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in asking.formats}),
         checks=tuple(results),
         detection=_detection(asking),
         versions=versions_of(subject.target.versions),
+        exercised=exercised(subject.cell, asking.plan, asking.results),
+        given=prepared.given,
+        warnings=warnings,
         diagnosis=diagnosis,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
@@ -132,72 +154,32 @@ def assert_conforms(target: Any, **options: Any) -> None:
 
     >>> assert_conforms("numpy", profile="quick")
     """
+    check_options("assert_conforms", options)
     report = verify(target, **{"profile": "quick", **options})
     if report.verdict != VERIFIED:
         raise AssertionError(str(report))
 
 
-def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
-    every = (*CHECKS, WEIGHTS, *ROBUSTNESS, *law_checks(subject))
-    known = [check.id for check in every]
-    check_known("profile", profile, PROFILES)
-    wanted, left_out = known if checks is None else list(checks), list(skip)
-    for name in (*wanted, *left_out):
-        check_known("check", name, known)
-    plan = tuple(check for check in every if check.id in wanted and check.id not in left_out)
-    if not plan:
-        raise UsageError(f"no check is left to ask; the checks are {', '.join(known)}")
-    return plan
+def check_options(who: str, options: Iterable[str], function: Callable[..., Any] | None = None) -> None:
+    """Refuse what is no option of a function, by default of ``verify``, by its name in one sentence."""
+    known = [name for name in inspect.signature(function or verify).parameters if name != "target"]
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
+            raise UsageError(f"{who} has no option {name}; {hint}")
 
 
-_CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "gradients": ("the target offers no backward", "the gradients are those of the equations"),
-        "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
-        "states": ("the target is given no initial states", "a sequence begins from states that are given"),
-        "threads": ("the target does not say that it is reentrant", "it may be called from several threads at once"),
-    }
-)
-"""What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
-
-
-def _claims(subject: Subject, capability: str) -> bool:
-    check_known("capability", capability, _CAPABILITIES)
-    claims = {
-        "gradients": subject.target.backward is not None,
-        "lengths": network_of(subject.cell).past_length is not None,
-        "states": network_of(subject.cell).initial == "given",
-        "threads": subject.target.reentrant,
-    }
-    return claims[capability]
-
-
-def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
-    if check.id == "views" and subject.target.arrays == "jax":
-        # Its arrays have no memory that one could see.
-        return False
-    if check.listed is not None and not check.listed(subject, subject.target.dtypes[0]):
-        return False
-    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states, "threads": check.threads}
-    return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
-
-
-def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> Iterator[CheckResult]:
-    """Say what is not claimed; of lengths and threads only where a user asks for them."""
-    named = tuple(named)
-    wished = {"lengths": any(check.lengths for check in named), "threads": any(check.threads for check in named)}
-    asked = {"gradients", "states", *missing, *(name for name, wanted in wished.items() if wanted)}
-    for name, (message, clause) in _CAPABILITIES.items():
-        if not _claims(subject, name) and name in asked:
-            status = DISCREPANCY if name in missing else NOT_CLAIMED
-            wanted = f", but {name} are required" if name in missing else ""
-            yield CheckResult(name, status, clause, message=message + wanted)
+def _stale(warnings: Iterable[str]) -> CheckResult:
+    clause = "what is declared as a known deviation is one, and not for longer than was said"
+    return CheckResult("known_deviations", DISCREPANCY, clause, message="; ".join(warnings))
 
 
 def _verdict(results: Iterable[CheckResult], interrupted: bool) -> str:
     statuses = {result.id: result.status for result in results}
-    if DISCREPANCY in statuses.values():
-        return DISCREPANCY
+    for status in (DISCREPANCY, ERROR):
+        if status in statuses.values():
+            return status
     # A law repeats in other words what the equations say, in few cases: that none of them could tell leaves no gap.
     unsure = interrupted or any(s == INCONCLUSIVE for name, s in statuses.items() if not name.startswith("law_"))
     return VERIFIED if VERIFIED in statuses.values() and not unsure else INCONCLUSIVE

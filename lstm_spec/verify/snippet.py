@@ -24,7 +24,7 @@ MOST_NUMBERS = 400
 """More numbers than these are read from the report, in place of being printed."""
 
 FROM_REPORT = """\
-# What shows it is too long to print, or a comparison of several answers: it is made again from the JSON report.
+# It is made again from the JSON report: it is too long to print, or not about the numbers of one call.
 import lstm_spec as ls
 
 replayed = ls.replay("report.json")
@@ -37,11 +37,12 @@ NO_NAME = "target = ...  # Put it here: it was given as an object, and no name l
 def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
     """Return Python that shows a finding about a target, with nothing but the target and whose arrays it takes.
 
-    contract: what the target promises of its arithmetic. A case of many numbers, and what only several answers
-    together show, is made again from the JSON report.
+    contract: what the target promises of its arithmetic. A case of many numbers, and what several answers together or
+    the memory of arrays show, is made again from the JSON report.
     """
     calls = _calls(finding)
-    if not calls or sum(a.size for question in calls for a in question.case.arrays) > MOST_NUMBERS:
+    numbers = sum(a.size for question in calls for a in question.case.arrays)
+    if not calls or numbers > MOST_NUMBERS or any(question.memory for question in calls):
         return FROM_REPORT
     script = _Script(subject, calls)
     body = list(script.definitions())
@@ -51,7 +52,7 @@ def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
             return FROM_REPORT
         body += script.value(deviation)
     else:
-        body += {"form": script.form, "changed": script.changed, "overwritten": script.overwritten}[finding.fault]()
+        body += {"changed": script.changed, "overwritten": script.overwritten}.get(finding.fault, script.form)()
     text = "\n".join(body)
     copy = ["from copy import deepcopy"] if "deepcopy(" in text else []
     origin = subject.target.origin

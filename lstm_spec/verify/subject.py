@@ -28,12 +28,13 @@ class Question:
     """One call of a target: which of its functions, on which case, and what came.
 
     returned: in the specification's terms, outputs by name or gradients by what they belong to; empty where what came
-    was no answer.
+    was no answer. memory: how the arrays lay, "" for as usual.
     """
 
     method: Method | Literal["backward"]
     case: Case
     returned: Mapping[str, Array]
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,22 @@ class Subject:
 
     def _forward(self, method: Method, case: Case, memory: str = "") -> tuple[Outputs, Past]:
         given = (self.target, self.cell, case.params, case.x, case.states)
-        with self._recorded(method, case) as returned:
+        with self._recorded(method, case, memory) as returned:
             outputs, call = call_forward(*given, method=method, lengths=case.lengths, memory=memory)
             returned |= {"y": outputs.y, **outputs.states}
         return outputs, call
 
     @contextmanager
-    def _recorded(self, method: Method | Literal["backward"], case: Case) -> Iterator[dict[str, Array]]:
+    def _recorded(
+        self, method: Method | Literal["backward"], case: Case, memory: str = ""
+    ) -> Iterator[dict[str, Array]]:
         """Take down a call, whatever becomes of it."""
         returned: dict[str, Array] = {}
         try:
             yield returned
         finally:
             if self.asked is not None:
-                self.asked.append(Question(method, case, returned))
+                self.asked.append(Question(method, case, returned, memory))
 
     def compare_gradients(self, case: Case, outputs: Outputs, gradients: Gradients, contract: Accuracy) -> Comparison:
         """Hold gradients against the backward pass of the specification, on the h that backward ran on.

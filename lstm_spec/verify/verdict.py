@@ -11,12 +11,13 @@ from lstm_spec.compute.contracts import Contracts, told
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.detection import Detection
+from lstm_spec.verify.deviations import KnownDeviation
 from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
 from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
-BLOCKED, ERROR = "blocked", "error"
+BLOCKED, ERROR, KNOWN_DEVIATION, NOT_TESTABLE = "blocked", "error", "known_deviation", "not_testable"
 
 SCHEMA = 1
 """The version of the report's form; it changes when a key changes its meaning."""
@@ -31,9 +32,10 @@ class CheckResult:
     """The result of one check over all formats of the target.
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
-    error seen, with its format; finding: the simplest failing case. kind: of a discrepancy, "semantic" for another
-    function, "accuracy" for the right one computed too coarsely; within: the accuracy to which it is right then.
-    snippet: Python that shows the finding.
+    error seen, with its format; finding: the simplest failing case; snippet: Python that shows it. kind: of a
+    discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely; within: the
+    accuracy to which it is right then. known: why a failing check is accepted, where that is declared.
+    seconds: how long it took.
     """
 
     id: str
@@ -45,9 +47,11 @@ class CheckResult:
     worst_dtype: str = ""
     message: str = ""
     finding: Finding | None = None
+    snippet: str = ""
     kind: str = ""
     within: str = ""
-    snippet: str = ""
+    known: KnownDeviation | None = None
+    seconds: float = field(default=0.0, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON takes it."""
@@ -62,6 +66,7 @@ class CheckResult:
             "inconclusive": self.inconclusive,
             "worst": worst,
             "message": self.message,
+            "known": None if self.known is None else self.known.to_dict(),
         }
 
 
@@ -78,12 +83,27 @@ class Exactness:
 
 
 @dataclass(frozen=True)
+class Exercised:
+    """An equation, the checks that held the target against it, and how many of their cases could tell."""
+
+    equation: str
+    checks: tuple[str, ...]
+    cases: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {"equation": self.equation, "checks": list(self.checks), "cases": self.cases}
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
     accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
+    exercised: the equations that it was held against. given: what was asked for, by the options of ``verify``.
+    warnings: what is to be said of what is declared as known.
     """
 
     verdict: str
@@ -99,6 +119,9 @@ class Report:
     interrupted: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
     detection: Mapping[str, Detection] = field(default_factory=dict)
+    exercised: tuple[Exercised, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def cases(self) -> int:
@@ -107,18 +130,18 @@ class Report:
 
     @property
     def failing(self) -> CheckResult | None:
-        """The first check with a finding, or None."""
-        return next((check for check in self.checks if check.finding), None)
+        """The first check with a finding that is not known, or None."""
+        return next((check for check in self.checks if check.finding and check.status == DISCREPANCY), None)
 
     @property
     def finding(self) -> Finding | None:
-        """The first finding, or None."""
+        """The first finding that is not known, or None."""
         return self.failing.finding if self.failing else None
 
     @property
     def kind(self) -> str:
         """What kind of discrepancy it is, "accuracy" if all that fails is too coarse alone; empty without one."""
-        kinds = {check.kind for check in self.checks if check.finding}
+        kinds = {check.kind for check in self.checks if check.status == DISCREPANCY}
         return next((kind for kind in (SEMANTIC, ACCURACY) if kind in kinds), "")
 
     @property
@@ -143,6 +166,7 @@ class Report:
             "spec": self.spec,
             "profile": self.profile,
             "seed": self.seed,
+            "given": dict(self.given),
             "dtypes": list(self.dtypes),
             "accuracy": self.accuracy.to_dict(),
             "inconclusive": sum(check.inconclusive for check in self.checks),
@@ -150,8 +174,10 @@ class Report:
             "detection": {name: found.to_dict() for name, found in self.detection.items()},
             "versions": dict(self.versions),
             "checks": [check.to_dict() for check in self.checks],
+            "exercised": [equation.to_dict() for equation in self.exercised],
             "diagnosis": [d.to_dict() for d in self.diagnosis],
             "counterexample": None if self.failing is None else counterexample_dict(self.failing),
+            "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
         }
@@ -192,6 +218,7 @@ def case_dict(case: Case) -> dict[str, Any]:
         "steps": case.T,
         "rows": case.B,
         **({} if case.lengths is None else {"lengths": case.lengths.tolist()}),
+        **({"exposed": {name: [s.start, s.stop] for name, s in case.exposed.items()}} if case.exposed else {}),
         "params": {name: hexadecimal(p) for name, p in case.params.items()},
         "x": hexadecimal(case.x),
         "states": {f"{name}0": hexadecimal(s) for name, s in zip(case.state_names, case.states, strict=False)},

@@ -1,0 +1,173 @@
+"""What a verification is going to ask, and what it knows without asking."""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from lstm_spec.compute.contracts import Given
+from lstm_spec.spec.network import Network, network_of
+from lstm_spec.spec.program import Program
+from lstm_spec.targets.layout import Layout
+from lstm_spec.verify.asking import PROFILES, Asking, Progress
+from lstm_spec.verify.checks import CHECKS, Check
+from lstm_spec.verify.detection import WEIGHTS
+from lstm_spec.verify.deviations import Declared, KnownDeviation, read_deviations
+from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
+from lstm_spec.verify.law_checks import law_checks
+from lstm_spec.verify.robustness import ROBUSTNESS
+from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.verdict import DISCREPANCY, NOT_CLAIMED, NOT_TESTABLE, CheckResult
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A verification before it begins.
+
+    asking: the checks that are to be asked. unasked: what is known of the others. given: how the target was named and
+    what was asked of it, for whoever wants to ask again.
+    """
+
+    asking: Asking
+    unasked: tuple[CheckResult, ...]
+    given: Mapping[str, Any]
+
+
+def prepare(
+    target: Any,
+    *,
+    spec: str | Program | Network | None = None,
+    profile: str = "standard",
+    seed: int = 0,
+    dtypes: Iterable[str] | None = None,
+    layout: str | Layout | None = None,
+    like: str | None = None,
+    accuracy: Given = None,
+    checks: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
+    require: Iterable[str] = (),
+    known_deviations: Declared = None,
+    first_finding: bool = False,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: float | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Return what is to be asked of a target; arguments and errors as ``verify``."""
+    limits = limits_of(isolate or runs_apart(target), timeout, memory)
+    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
+    named = None if checks is None else tuple(checks)
+    wanted = _plan(subject, profile, named, skip)
+    _check_seed(seed)
+    claimed = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
+    plan = tuple(check for check in claimed if _testable(subject, check))
+    formats = formats_of(subject.target, dtypes)
+    known = _known(subject, known_deviations)
+    missing = [name for name in require if not _claims(subject, name)]
+    unasked = (
+        *(_untestable(check) for check in claimed if check not in plan),
+        *_unclaimed(subject, missing, wanted if named else ()),
+    )
+    asking = Asking(subject, PROFILES[profile], formats, seed, plan, progress, first_finding, known)
+    return Prepared(asking, unasked, _given(subject, spec, layout, like))
+
+
+def every_check(subject: Subject) -> tuple[Check, ...]:
+    """Return all checks that there are for a target, those of the form first and laws last."""
+    return (*CHECKS, WEIGHTS, *ROBUSTNESS, *law_checks(subject))
+
+
+def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
+    every = every_check(subject)
+    known = [check.id for check in every]
+    check_known("profile", profile, PROFILES)
+    wanted, left_out = known if checks is None else list(checks), list(skip)
+    for name in (*wanted, *left_out):
+        check_known("check", name, known)
+    plan = tuple(check for check in every if check.id in wanted and check.id not in left_out)
+    if not plan:
+        raise UsageError(f"no check is left to ask; the checks are {', '.join(known)}")
+    return plan
+
+
+def _check_seed(seed: int) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UsageError(f"the seed is a whole number from 0 on, got {seed!r}")
+
+
+def _known(subject: Subject, declared: Declared) -> tuple[KnownDeviation, ...]:
+    """Return the declared deviations of a target; raises UsageError for one of a check that there is not."""
+    every = read_deviations(declared)
+    known = [check.id for check in every_check(subject)]
+    about = tuple(d for d in every if d.is_about(subject.target.name, subject.cell.name))
+    for deviation in about:
+        check_known("check", deviation.check, known)
+    return about
+
+
+def _testable(subject: Subject, check: Check) -> bool:
+    fixed = subject.target.weights is not None or subject.target.sizes is not None
+    return not (check.chooses_parameters and fixed)
+
+
+def _untestable(check: Check) -> CheckResult:
+    message = "it needs other parameters than those that the target cannot change"
+    return CheckResult(check.id, NOT_TESTABLE, check.clause, message=message)
+
+
+def _given(
+    subject: Subject, spec: str | Program | Network | None, layout: str | Layout | None, like: str | None
+) -> dict[str, Any]:
+    """Return how a target was named and what was asked of it, for whoever wants to ask again."""
+    origin = subject.target.origin
+    return {
+        "target": origin.name if origin else None,
+        "spec": spec if isinstance(spec, str) else None,
+        "layout": tomllib.loads(layout.to_toml()) if isinstance(layout, Layout) else layout,
+        "like": like,
+    }
+
+
+_CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "gradients": ("the target offers no backward", "the gradients are those of the equations"),
+        "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
+        "states": ("the target is given no initial states", "a sequence begins from states that are given"),
+        "threads": ("the target does not say that it is reentrant", "it may be called from several threads at once"),
+    }
+)
+"""What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
+
+
+def _claims(subject: Subject, capability: str) -> bool:
+    check_known("capability", capability, _CAPABILITIES)
+    claims = {
+        "gradients": subject.target.backward is not None,
+        "lengths": network_of(subject.cell).past_length is not None,
+        "states": network_of(subject.cell).initial == "given",
+        "threads": subject.target.reentrant,
+    }
+    return claims[capability]
+
+
+def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
+    if check.id == "views" and subject.target.arrays == "jax":
+        # Its arrays have no memory that one could see.
+        return False
+    if check.listed is not None and not check.listed(subject, subject.target.dtypes[0]):
+        return False
+    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states, "threads": check.threads}
+    return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
+
+
+def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> Iterator[CheckResult]:
+    """Say what is not claimed; of lengths and threads only where a user asks for them."""
+    named = tuple(named)
+    wished = {"lengths": any(check.lengths for check in named), "threads": any(check.threads for check in named)}
+    asked = {"gradients", "states", *missing, *(name for name, wanted in wished.items() if wanted)}
+    for name, (message, clause) in _CAPABILITIES.items():
+        if not _claims(subject, name) and name in asked:
+            status = DISCREPANCY if name in missing else NOT_CLAIMED
+            wanted = f", but {name} are required" if name in missing else ""
+            yield CheckResult(name, status, clause, message=message + wanted)
