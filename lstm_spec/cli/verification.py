@@ -208,3 +208,31 @@ def replay(report: str, target: str | None, spec: str | None, layout: str | None
         status = "REPRODUCED" if found.reproduced else "GONE"
         click.echo(f"{status}  {found.target}, {found.check}: {found.message}")
     sys.exit(found.exit_status)
+
+
+@click.command()
+@click.argument("target", required=False)
+@click.option("--folder", default=".", show_default=True, help="Where the files go.")
+@sentences
+def init(target: str | None, folder: str) -> None:
+    """Write an adapter and a test file to start from, for TARGET or for an LSTM that is still to come.
+
+    TARGET is package.module:attribute or path/to/file.py:attribute: a function, a module of PyTorch, or a layer as
+    Keras has them. Nothing is written over.
+
+    \b
+    Example:
+      lstm-spec init my_lstm.py:MyLSTM
+    """
+    from pathlib import Path
+
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.start import start
+
+    with aside():
+        files = start(target)
+    files.write(Path(folder))
+    click.echo(f"Wrote {' and '.join(files.files)}. Next:")
+    click.echo(f"  1. {files.advice}")
+    click.echo(f"  2. lstm-spec verify {files.target} --profile quick")
+    click.echo("  3. pytest test_lstm.py")
