@@ -38,14 +38,17 @@ def render(text):
 
 
 def run(command):
-    """Return what a command of ours prints, as it looks without a terminal."""
+    """Return what a command of ours prints, as it looks without a terminal; "| tee FILE" writes it there too."""
     from lstm_spec.cli import main
 
     os.environ["COLUMNS"] = "120"
+    command, _, copy = command.partition(" | tee ")
     words = shlex.split(command)
     assert words[0] == "lstm-spec"
     result = CliRunner().invoke(main, words[1:])
     lines = result.stdout.splitlines()
+    if copy:
+        Path(copy).write_text(result.stdout, encoding="utf-8")
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 

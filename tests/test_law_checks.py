@@ -43,7 +43,7 @@ def test_fixed_weights_cannot_be_moved_about():
         (sigmoid_candidate, "law_sign_flip"),
         (sigmoid_candidate, "law_nothing"),
         (no_output_tanh, "law_all_zero"),
-        (rows_mixed, "law_poison"),
+        (rows_mixed, "law_two_cells"),
     ],
 )
 def test_a_fault_is_found_without_the_right_answer(target, law):

@@ -80,6 +80,12 @@ def test_what_computes_the_same_is_verified(made, original):
     assert report.versions["torch"] == torch.__version__
 
 
+def test_an_instance_in_bfloat16_is_verified_in_it():
+    pytest.importorskip("ml_dtypes")
+    report = verify(Layer(3, 5).bfloat16(), "torch.nn.LSTM", checks=("signature", "step"))
+    assert (report.verdict, report.dtypes) == ("verified", ("bfloat16",)), str(report)
+
+
 def test_an_instance_says_its_own_sizes_options_and_format():
     target = like("torch.nn.LSTM", Layer(3, 5, num_layers=2, bidirectional=True))
     assert (target.sizes, target.layers, target.bidirectional, target.dtypes) == (
@@ -136,6 +142,22 @@ class Renamed(torch.nn.Module):
 def test_what_cannot_be_like_it_is_one_sentence(made, original, message):
     with pytest.raises(TargetError, match=message):
         like(original, made, name=getattr(made, "__name__", type(made).__name__))
+
+
+def test_a_device_that_is_not_there_is_one_sentence():
+    if torch.cuda.is_available():
+        pytest.skip("it is there")
+    with pytest.raises(TargetError, match=r"torch.nn.LSTM cannot be made as torch.nn.LSTM is: "):
+        like('torch.nn.LSTM(device="cuda")', name="torch.nn.LSTM")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell", "GRU"])
+def test_its_own_layers_are_verified_on_a_graphics_processor(kind, monkeypatch):
+    # Its products round to TF32 by default, which another contract would have to allow.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    target = like(f'torch.nn.{kind}(device="cuda")')
+    assert ls.verify(target, profile="quick", diagnose=False, checks=CHECKS).verdict == "verified"
 
 
 def test_the_command_takes_a_class_in_a_file(tmp_path, monkeypatch):

@@ -100,3 +100,42 @@ def _of_target(target: str, layout: str | None, spec: str | None, json_file: str
         write_text("\n".join([*diagnosis_lines(report), *told, *nothing]) + "\n", None)
     write_json(report.to_dict(), json_file)
     sys.exit(report.exit_status)
+
+
+@click.command()
+@click.argument("target")
+@click.option("--weights", metavar="W.npz", help="Parameters as it takes them, for their names and shapes.")
+@click.option("--spec", help="The cell that it computes; by default what it claims, or lstm.")
+@click.option("-o", "--output", metavar="FILE.toml", help="Write the layout there, for --layout; by default to stdout.")
+@click.option("--json", "json_file", metavar="FILE", help="Write what was found there; - is stdout.")
+@sentences
+def identify(target: str, weights: str | None, spec: str | None, output: str | None, json_file: str | None) -> None:
+    """Find out in which layout TARGET takes its parameters, and write it as --layout takes it.
+
+    TARGET is named as for verify: a function forward(params, x, *states), whose params have names and shapes of its
+    own. It says what these are in an attribute, as in forward.shapes = {"W": (16, 3), "R": (16, 4), "b": (16,)}, or
+    they are read off --weights; without either the known layouts are tried. Different sizes n and m tell more.
+
+    Exit status: 0 identified, 1 no layout fits, 2 the target could not be used, 3 several layouts fit.
+
+    \b
+    Example:
+      lstm-spec identify mine.py:forward -o mine.toml && lstm-spec verify mine.py:forward --layout mine.toml
+    """
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.identified import identified_lines
+    from lstm_spec.targets.python import load
+    from lstm_spec.verify.files import read_arrays
+    from lstm_spec.verify.identify import identify as find
+
+    check_place(json_file)
+    check_place(output)
+    shapes = None if weights is None else {name: array.shape for name, array in read_arrays(weights).items()}
+    with aside():
+        found = find(load(target), shapes=shapes, spec=spec)
+    for line in identified_lines(found):
+        click.echo(line, err=True)
+    if found.layout is not None and json_file != "-":
+        write_text(found.layout.to_toml(), output)
+    write_json(found.to_dict(), json_file)
+    sys.exit(found.exit_status)

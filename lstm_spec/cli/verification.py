@@ -31,7 +31,9 @@ from lstm_spec.cli.common import (
 @click.option("--checks", callback=listed, help="Only these checks, by id.")
 @click.option("--skip", callback=listed, help="All checks but these.")
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
-@click.option("--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file.")
+@click.option(
+    "--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file, or onnxruntime."
+)
 @click.option("--strict", is_flag=True, help="Fail where a known deviation is stale or has expired.")
 @click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
 @click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
@@ -96,6 +98,7 @@ def verify(
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
         asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
         asked |= {"skip": skip or (), "require": require or ()}
+        asked |= {"known_deviations": known_deviations, "strict": strict}
         sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, asked))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")

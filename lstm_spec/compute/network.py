@@ -4,7 +4,7 @@ The composition is written once, for an arithmetic: plain arrays, or values with
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -21,13 +21,29 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Wiring:
+    """How the passes of a network are put together; any other way than this one is a mistake that somebody may make.
+
+    reads: (layer, x, below) → what a layer reads. around: (run, pass, x, lengths) → Trace, one pass, which run(pass, x,
+    lengths) computes. parts: the outputs of the directions, as they are merged.
+    """
+
+    reads: Callable[[int, Any, Any], Any] = lambda layer, x, below: below
+    around: Callable[[Callable[..., Trace], Pass, Any, Array | None], Trace] = lambda run, p, x, lengths: run(
+        p, x, lengths
+    )
+    parts: Callable[[list[Any]], list[Any]] = lambda parts: parts
+
+
+@dataclass(frozen=True)
 class Arithmetic:
     """How the values of a network are computed.
 
     run: (cell, params, x, states, lengths, returned) → Trace, a run of one cell forwards; past a length y holds the
     final state; returned: y as somebody returned it, or None. each: (change, *values) → a value whose entries are
     moved, selected or left out, never computed with. add, multiply, halve: elementwise. join: a + b, each a sum of
-    products, whose terms may as well have been added in any order. total: over the first axis.
+    products, whose terms may as well have been added in any order. total: over the first axis. wiring: how the passes
+    are put together.
     """
 
     run: Callable[[Program, Mapping[str, Any], Any, tuple[Any, ...], Array | None, Array | None], Trace]
@@ -37,6 +53,7 @@ class Arithmetic:
     halve: Callable[[Any], Any]
     join: Callable[[Any, Any], Any]
     total: Callable[[Any], Any]
+    wiring: Wiring = field(default_factory=Wiring)
 
 
 def plain(*, keep: bool) -> Arithmetic:
@@ -74,7 +91,8 @@ def run_network(
     for index in range(len(network.layers)):
         layer = _Layer(network, index, lengths, arithmetic)
         taken = states[at : at + layer.count]
-        here = layer.trace(params, below, taken, returned if layer.exposed else None)
+        read = arithmetic.wiring.reads(index, x, below)
+        here = layer.trace(params, read, taken, returned if layer.exposed else None)
         below = here.y
         final += here.states
         pulls.append((here.pull, slice(at, at + layer.count)))
@@ -135,11 +153,14 @@ class _Layer:
 
     def trace(self, params: Mapping[str, Any], x: Any, states: tuple[Any, ...], returned: Array | None) -> Trace:
         each, half = self.arithmetic.each, self.count // len(self.passes)
-        runs = [
-            self.one(p, p.own(params), x, states[k * half : (k + 1) * half], self.shown(returned, states[::half], k))
-            for k, p in enumerate(self.passes)
-        ]
-        parts = [r.states[0] if self.last else each(self.order, r.y) for r in runs]
+        wiring = self.arithmetic.wiring
+
+        def one(k: int) -> Callable[[Pass, Any, Array | None], Trace]:
+            taken, shown = states[k * half : (k + 1) * half], self.shown(returned, states[::half], k)
+            return lambda p, x, lengths: replace(self, lengths=lengths).one(p, p.own(params), x, taken, shown)
+
+        runs = [wiring.around(one(k), p, x, self.lengths) for k, p in enumerate(self.passes)]
+        parts = wiring.parts([r.states[0] if self.last else each(self.order, r.y) for r in runs])
         merge = _MERGES[self.layer.merge] if len(parts) == 2 else _ALONE
         y = merge.value(self.arithmetic, *parts)
         y = self.arithmetic.add(y, x) if self.layer.residual else y

@@ -45,8 +45,9 @@ class Target:
     names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
     None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
     those to ask for, where others are impossible or dear, with numbers of steps "T" and of rows "B" where these matter
-    too. versions: of the packages it is made of. release: called when a verification is over, to end a process that the
-    target runs in; the next call starts another. reentrant: whether several threads may call it at once.
+    too. shapes: of its parameters by name at some sizes, where its layout is to be identified. versions: of the
+    packages it is made of. release: called when a verification is over, to end a process that the target runs in; the
+    next call starts another. reentrant: whether several threads may call it at once.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Target:
     origin: Origin | None = field(default=None, compare=False)
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
     sizes: tuple[Mapping[str, int], ...] | None = None
+    shapes: Mapping[str, tuple[int, ...]] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
     reentrant: bool = False

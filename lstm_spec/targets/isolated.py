@@ -16,6 +16,7 @@ from weakref import WeakSet
 from lstm_spec.targets.calls import Arguments, MisbehaviourError, Past, Remote, Results
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.origin import origin_of
 from lstm_spec.targets.process import Limits, Process, UnreadableError, fork, shown, spawn
 from lstm_spec.targets.python import target_of
 from lstm_spec.targets.service import Service, starting
@@ -52,15 +53,10 @@ def isolated(
 
 def _name_of(value: Any) -> str | None:
     """Return the name by which another process finds a function or a class, or None for what it would not find."""
-    module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(path, str) or module == "__main__" or module not in sys.modules:
-        return None
-    if importlib.machinery.PathFinder.find_spec(module.partition(".")[0]) is None:
-        return None
-    found: Any = sys.modules[module]
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    return f"{module}:{path}" if found is value else None
+    origin = origin_of(value, "")
+    module = "__main__" if origin is None else origin.name.partition(":")[0]
+    importable = module != "__main__" and importlib.machinery.PathFinder.find_spec(module.partition(".")[0])
+    return origin.name if origin and importable else None
 
 
 def _spawned(name: str, layout: str | Layout | None, like: str | None, limits: Limits) -> Process:
@@ -112,7 +108,8 @@ class _Isolated:
             "possible": self._possible,
         }
         said: dict[str, Any] = {k: functions[k] if isinstance(v, Here) else v for k, v in self._said.items()}
-        return replace(Target(**said), name=self._name, release=self._service.end)
+        # The other process does one thing at a time, so that what threads do to each other would not show.
+        return replace(Target(**said), name=self._name, release=self._service.end, reentrant=False)
 
     def _start(self) -> Process:
         process = self._begin()

@@ -188,11 +188,11 @@ class Layout:
 
     def to_x(self, x: npt.ArrayLike) -> Array:
         """The input x (T, B, n), or its gradient, in the third party's axes (a copy)."""
-        return self._move(x, "TBI", self._x_axes)
+        return self._move(x, "TBI", self.x_axes)
 
     def from_x(self, x: npt.ArrayLike) -> Array:
         """The input, or its gradient, in the third party's axes as (T, B, n) (a copy)."""
-        return self._move(x, self._x_axes, "TBI")
+        return self._move(x, self.x_axes, "TBI")
 
     def to_y(self, y: npt.ArrayLike, *, directions: int = 1) -> Array:
         """The output y (T, B, m), or its gradient, in the third party's axes (a copy).
@@ -227,11 +227,11 @@ class Layout:
 
     def to_state(self, state: npt.ArrayLike) -> Array:
         """One state (B, m) in the third party's axes (a copy)."""
-        return self._move(state, "BI", self._state_axes)
+        return self._move(state, "BI", self.state_axes)
 
     def from_state(self, state: npt.ArrayLike) -> Array:
         """One state in the third party's axes as (B, m) (a copy)."""
-        return self._move(state, self._state_axes, "BI")
+        return self._move(state, self.state_axes, "BI")
 
     def order_of(self, states: Iterable[str]) -> tuple[str, ...]:
         """The names of a cell's states in the third party's order; raises LayoutError where it has others."""
@@ -295,16 +295,18 @@ class Layout:
         return self.axes.split()[0]
 
     @property
-    def _x_axes(self) -> str:
+    def x_axes(self) -> str:
+        """The axes of the input, a letter each."""
         return self._y_axes.replace("D", "")
 
     @property
-    def _state_axes(self) -> str:
+    def state_axes(self) -> str:
+        """The axes of a state, a letter each."""
         return self.axes.split()[-1].replace("T", "")
 
     @property
     def _stack_axes(self) -> str:
-        return self._state_axes if "D" in self._state_axes else f"D{self._state_axes}"
+        return self.state_axes if "D" in self.state_axes else f"D{self.state_axes}"
 
     def _orders(self, order: Iterable[str], states: Sequence[object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         held = tuple(order)

@@ -30,6 +30,8 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "mlx.nn.LSTM": "lstm_spec.targets.mlx:Layer",
         "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
         "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
+        "numpy-rows": "lstm_spec.targets.signatures:Rows",
+        "numpy-columns": "lstm_spec.targets.signatures:Columns",
         **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )
@@ -47,18 +49,22 @@ def like(original: str, made: Any = None, *, name: str | None = None) -> Target:
     ``torch.nn.LSTM(batch_first=True)``. made: a class, a function that makes one, or an instance. name: what the
     target is called, by default the original. Raises TargetError in one sentence.
     """
+    target: Target = interface(original).target(made, original if name is None else name)
+    return target
+
+
+def interface(original: str) -> Any:
+    """Return what knows the interface of an original, with its arguments; raises TargetError in one sentence."""
     known, given = _read(original)
-    interface: Any = find_attribute(*LIKE[known].split(":"))
-    taken = [f.name for f in fields(interface) if f.name != "kind"]
+    knowing: Any = find_attribute(*LIKE[known].split(":"))
+    taken = [f.name for f in fields(knowing) if f.name != "kind"]
     for key in given:
         if key not in taken:
             raise TargetError(f"{known} has no argument {key} that is known here; there is {', '.join(taken)}")
     try:
-        adapter = interface(kind=known.rpartition(".")[2], **given)
+        return knowing(kind=known.rpartition(".")[2], **given)
     except ValueError as error:
         raise TargetError(f"{original}: {error}") from error
-    target: Target = adapter.target(made, original if name is None else name)
-    return target
 
 
 def _read(original: str) -> tuple[str, dict[str, Any]]:

@@ -41,13 +41,17 @@ class Node:
     inputs: tuple[str, ...] = ("B", "initial_h", "initial_c")
     readings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def operator(self) -> Operator:
+        """The operator with its attributes."""
+        given = {f.name: getattr(self, f.name) for f in fields(Operator)}
+        return Operator(**{**given, "inputs": frozenset(self.inputs)})
+
     def target(self, made: Any, name: str) -> Target:
         """Return it as a target; raises TargetError for something that is to stand in its place."""
         if made is not None:
             raise TargetError(f"{name} cannot be like onnx.{self.kind}, which a runtime runs by itself")
-        given = {f.name: getattr(self, f.name) for f in fields(Operator)}
-        operator = Operator(**{**given, "inputs": frozenset(self.inputs)})
-        return operator_target(self.runtime, operator, chosen=self.readings, name=name)
+        return operator_target(self.runtime, self.operator, chosen=self.readings, name=name)
 
 
 def operator_target(

@@ -4,7 +4,6 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,49 +12,24 @@ from lstm_spec.compute.accuracy import FORMATS
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
+from lstm_spec.targets.built_in import BUILT_IN
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
+from lstm_spec.targets.library import is_library, library
 from lstm_spec.targets.like import LIKE
 from lstm_spec.targets.like import like as find_like
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
 from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
 
-BUILT_IN: Mapping[str, str] = MappingProxyType(
-    {
-        "numpy": "lstm_spec.targets.reference:numpy_layer",
-        "spec": "lstm_spec.targets.reference:compiled_spec",
-        "torch": "torch.nn.LSTM",
-        "torch-cell": "torch.nn.LSTMCell",
-        "torch-gru": "torch.nn.GRU",
-        "torch-rnn": "torch.nn.RNN",
-        "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
-        "onnxruntime": "onnx.LSTM",
-        "onnx-reference": "onnx.LSTM(runtime='reference')",
-        "onnx-openvino": "onnx.LSTM(runtime='openvino')",
-        "keras": "keras.layers.LSTM(lengths=True)",
-        "keras-cell": "keras.layers.LSTMCell",
-        "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
-        "keras-gru": "keras.layers.GRU(lengths=True)",
-        "flax": "flax.linen.LSTMCell",
-        "flax-optimized": "flax.linen.OptimizedLSTMCell",
-        "flax-nnx": "flax.nnx.LSTMCell",
-        "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
-        "equinox": "equinox.nn.LSTMCell",
-        "haiku": "haiku.LSTM",
-        "mlx": "mlx.nn.LSTM",
-        "tinygrad": "tinygrad.nn.LSTMCell",
-        "paddle": "paddle.nn.LSTM(lengths=True)",
-        "openvino": "lstm_spec.targets.openvino:sequence",
-    }
-)
-"""The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
-
 
 def load(name: str, *, layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return the target that a user names.
 
+    name: a built-in name, ``package.module:attribute``, ``file.py:attribute`` or ``library.so:function``. layout:
+    overrides what the target says of itself. like: the original whose interface it has, see ``like.like``. Raises
+    TargetError when there is none, in one sentence with the closest name.
     name: a built-in name, an original with its arguments as ``like.like`` takes it, ``package.module:attribute`` or
     ``path/to/file.py:attribute``. layout: overrides what the target says of itself. like: the original whose interface
     it has, see ``like.like``. Raises TargetError when there is none, in one sentence with the closest name.
@@ -71,13 +45,18 @@ def load(name: str, *, layout: str | Layout | None = None, like: str | None = No
         return replace(found, origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
     if not place or not path:
-        if name.endswith(".py"):
+        if name.endswith(".py") or is_library(name):
             raise TargetError(f"{name} is a file; name the function or object in it too, as in {name}:forward")
         close = difflib.get_close_matches(name, BUILT_IN, n=1)
         hint = f'did you mean "{close[0]}"?' if close else f"built in are {', '.join(BUILT_IN)};"
         raise TargetError(
             f'there is no target "{name}"; {hint} your own is named package.module:attribute or file.py:attribute'
         )
+    if is_library(place):
+        if like is not None:
+            raise TargetError(f"{name} is a function in C and is like no class; leave --like out")
+        found = library(place, path, layout=_layout(layout or "canonical", name))
+        return replace(found, origin=Origin(name, "load"))
     return target_of(find_attribute(place, path), name=name, layout=layout, like=like)
 
 
@@ -118,6 +97,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         arrays=arrays,
         weights=_weights(said, arrays),
         origin=origin_of(value, name),
+        shapes=_shapes(said),
         versions=_versions(said),
     )
 
@@ -192,6 +172,16 @@ def _weights(said: _Said, arrays: str) -> Mapping[str, Any] | None:
         if not np.isfinite(weights[key]).all():
             raise TargetError(f"{said.name}.weights[{key!r}] holds NaN or infinity")
     return weights
+
+
+def _shapes(said: _Said) -> Mapping[str, tuple[int, ...]] | None:
+    value = said.kind("shapes", Mapping, None)
+    if value is None:
+        return None
+    for key, shape in value.items():
+        if not (isinstance(shape, tuple | list) and all(isinstance(side, int) and side > 0 for side in shape)):
+            raise TargetError(f"{said.name}.shapes[{key!r}] must be a shape such as (16, 3), got {shape!r}")
+    return {str(key): tuple(shape) for key, shape in value.items()}
 
 
 def _versions(said: _Said) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ from lstm_spec.verify.cases import Case
 from lstm_spec.verify.faults import faults
 from lstm_spec.verify.gradient_faults import gradient_faults
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis, equation_hypotheses
+from lstm_spec.verify.ignored import ignored, ignored_in_network
 from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
@@ -31,6 +32,9 @@ from lstm_spec.verify.substitutions import substitutions
 
 BEST_SINGLES = 20
 """How many of the hypotheses that come nearest alone are tried in pairs."""
+
+REPEATED = 1e-12
+"""Up to which distance two hypotheses are one and the same."""
 
 USUAL = frozenset({"gate_order", "packing", "coupling", "directions", "lengths"})
 """The kinds of hypotheses that are tried in pairs besides."""
@@ -73,7 +77,7 @@ def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ..
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
         return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    return (*mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
+    return (*ignored(cell), *mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
 
 
 @lru_cache(maxsize=16)
@@ -91,7 +95,7 @@ def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Can
     cells = dict.fromkeys(run.cell for run in spec.every_pass)
     inner = (in_every_pass(spec, h) for cell in cells for h in hypotheses(cell) if isinstance(h, Hypothesis))
     found: dict[str, Candidate] = {}
-    for hypothesis in (*length_faults(spec), *network_faults(spec), *inner):
+    for hypothesis in (*ignored_in_network(spec), *length_faults(spec), *network_faults(spec), *inner):
         found.setdefault(hypothesis.id, hypothesis)
     return tuple(found.values())
 
@@ -190,6 +194,20 @@ class Matcher:
         return distance(self._right[k], observation.returned, observation.floors) > self.limit
 
 
+def told_apart(found: Sequence[Candidate], cases: Sequence[Case]) -> list[Candidate]:
+    """Return hypotheses without those that say in other words what an earlier one says: the same on all of some cases.
+
+    cases: general ones, which show what a hypothesis does.
+    """
+    kept: list[tuple[Candidate, list[Mapping[str, Array]]]] = []
+    for hypothesis in found:
+        given: list[Mapping[str, Array]] = [run_hypothesis(hypothesis, case) for case in cases]
+        same = (all(distance(a, b) < REPEATED for a, b in zip(given, other, strict=True)) for _, other in kept)
+        if not any(same):
+            kept.append((hypothesis, given))
+    return [hypothesis for hypothesis, _ in kept]
+
+
 def run_hypothesis(hypothesis: Candidate, case: Case) -> dict[str, Array]:
     """Return what a target would return if a hypothesis held: outputs, or gradients where there are cotangents.
 
@@ -249,7 +267,7 @@ PROBES: tuple[tuple[Mapping[str, int], int, int, str], ...] = (
 """What a target is asked for a diagnosis: sizes, steps, rows and regime, the most telling first."""
 
 
-def probe_cases(make: Callable[..., Case], cell: Program) -> Iterator[Case]:
+def probe_cases(make: Callable[..., Case], cell: Program | Network) -> Iterator[Case]:
     """Yield the cases that a target is asked for a diagnosis; make: ``seeded_case`` with its cell and format given."""
     for seed, (sizes, T, B, regime) in enumerate(PROBES):
         own = {s.name: sizes.get(s.name, 2) for s in cell.sizes}

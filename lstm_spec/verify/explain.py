@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 
 from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
-from lstm_spec.spec.network import Network
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
-from lstm_spec.verify.cases import Case, seeded_case
+from lstm_spec.verify.cases import Case, seeded_case, with_lengths
 from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.packed import in_layout
@@ -33,17 +33,15 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     if not np.isfinite(deviation.got):
         return (_overflow(finding),)
     cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
-    # The hypotheses are about the equations of one cell, and know nothing of rows that end before the others.
-    if isinstance(cell, Network) or finding.case.lengths is not None:
-        return ()
     observations = list(_observations(subject, cell, finding.case))
-    if not observations:
+    if not observations or (isinstance(cell, Network) and finding.case.cotangents):
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
     found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS)
-    return tuple(in_layout(d, subject.target.layout, gates_of(cell)) for d in found)
+    gates = gates_of(network_of(cell).every_pass[0].cell)
+    return tuple(in_layout(d, subject.target.layout, gates) for d in found)
 
 
 FICKLE = Diagnosis(
@@ -72,16 +70,30 @@ def _overflow(finding: Finding) -> Diagnosis:
     return Diagnosis("overflow" if reason else "not-finite", f"{what}{reason}", 0.5)
 
 
-def _observations(subject: Subject, cell: Program, counterexample: Case) -> Iterator[Observation]:
+def _observations(subject: Subject, cell: Program | Network, counterexample: Case) -> Iterator[Observation]:
     gradients = bool(counterexample.cotangents)
     make = partial(seeded_case, cell, str(counterexample.dtype), gradients=gradients)
     weights = subject.target.weights
     probes = () if weights is not None else probe_cases(make, cell)
+    if counterexample.lengths is not None:
+        probes = (with_lengths(case, cell, _shortened(case)) for case in probes)
     for case in (*probes, counterexample):
         try:
-            yield Observation(case, _returned(subject, case))
+            yield Observation(case, _known(cell, case, _returned(subject, case)))
         except MisbehaviourError:
             continue
+
+
+def _shortened(case: Case) -> np.ndarray:
+    """Return lengths of which the first is that of the sequence, and the others are shorter where they can be."""
+    return np.array([max(1, case.T - row * max(1, case.T // 3)) for row in range(case.B)])
+
+
+def _known(cell: Program | Network, case: Case, returned: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Leave out y where it may hold anything past a row's length."""
+    if case.lengths is None or not network_of(cell).free_padding:
+        return returned
+    return {name: a for name, a in returned.items() if name != "y"}
 
 
 def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:

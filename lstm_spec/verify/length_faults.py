@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.compute.compile import Array
+from lstm_spec.compute.engine import Trace
 from lstm_spec.compute.lengths import alive
-from lstm_spec.spec.network import Network
+from lstm_spec.compute.network import Wiring
+from lstm_spec.spec.network import Network, Pass
 from lstm_spec.verify.hypotheses import Forward, Wrap
 from lstm_spec.verify.network_hypotheses import NetworkHypothesis
 
@@ -26,10 +28,24 @@ def length_faults(network: Network) -> tuple[NetworkHypothesis, ...]:
     if network.past_length is None:
         return ()
     around = (
-        NetworkHypothesis(name, "lengths", sentence, network, wraps=(Wrap(forward=wrap),))
+        NetworkHypothesis(name, "lengths", sentence, network, wraps=(Wrap(forward=_where_given(wrap)),))
         for name, sentence, wrap in _of_lengths(network)
     )
     return (*_padding(network), *around)
+
+
+def _where_given(wrap: Callable[[Forward], Forward]) -> Callable[[Forward], Forward]:
+    """Leave calls alone in which no row ends before the others."""
+
+    def decorator(forward: Forward) -> Forward:
+        inner = wrap(forward)
+        return lambda *given, lengths=None: (forward if lengths is None else inner)(*given, **_rows(lengths))
+
+    return decorator
+
+
+def _rows(lengths: Any) -> dict[str, Any]:
+    return {} if lengths is None else {"lengths": lengths}
 
 
 def _of_lengths(network: Network) -> Named:
@@ -51,9 +67,6 @@ def _of_lengths(network: Network) -> Named:
         return run
 
     yield "y-runs-on", "y goes on past a row's length", y_regardless
-    if len(network.layers) == 1 and any(p.reverse for p in network.every_pass):
-        what = "the reverse direction begins at the last step, not at each row's own end"
-        yield "reverse-from-last-step", what, _reverse_regardless(network)
     shorter = lambda f: lambda *given, lengths=None: f(*given, lengths=np.maximum(lengths - 1, 1))  # noqa: E731
     yield "lengths-short", "every row ends a step before its length", shorter
     longer = lambda f: lambda p, x, *s, lengths=None: f(p, x, *s, lengths=np.minimum(lengths + 1, len(x)))  # noqa: E731
@@ -64,26 +77,6 @@ def _of_lengths(network: Network) -> Named:
 
 def _regardless(forward: Forward) -> Forward:
     return lambda *given, lengths=None: forward(*given)
-
-
-def _reverse_regardless(network: Network) -> Callable[[Forward], Forward]:
-    """Make a decorator in which lengths hold for the forward direction alone."""
-    names = network.states
-    reverse = {name for p in network.every_pass if p.reverse for name in p.states}
-
-    def decorator(forward: Forward) -> Forward:
-        def run(*given: Any, lengths: Any = None) -> tuple[Array, ...]:
-            (y, *own), (regardless, *others) = forward(*given, lengths=lengths), forward(*given)
-            final = [b if name in reverse else a for name, a, b in zip(names, own, others, strict=True)]
-            start = 0 if len(network.every_pass) == 1 else own[0].shape[-1]
-            late = regardless[..., start:]
-            if network.past_length == "zero":
-                late = np.where(alive(lengths, len(y)), late, 0)
-            return np.concatenate([y[..., :start], late], axis=-1), *final
-
-        return run
-
-    return decorator
 
 
 PADDING: Mapping[str, str] = MappingProxyType(
@@ -101,3 +94,13 @@ def _padding(network: Network) -> Iterator[NetworkHypothesis]:
         if network.past_length != kind:
             changed = replace(network, past_length=kind)  # type: ignore[arg-type]
             yield NetworkHypothesis(f"past-length-{kind}", "padding", sentence, network, changed=changed)
+    if any(p.reverse for p in network.every_pass):
+        held = replace(network, past_length="freeze")
+        sentence = "y holds the final state of each direction past a row's length"
+        wiring = Wiring(around=_held)
+        yield NetworkHypothesis("past-length-final", "padding", sentence, network, changed=held, wiring=wiring)
+
+
+def _held(run: Callable[..., Trace], p: Pass, x: Array, lengths: Any) -> Trace:
+    trace = run(p, x, lengths)
+    return trace if lengths is None else replace(trace, y=np.where(alive(lengths, len(x)), trace.y, trace.states[0]))

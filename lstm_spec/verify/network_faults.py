@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.compute.compile import Array
-from lstm_spec.compute.lengths import flip
-from lstm_spec.compute.network import plain, run_network
+from lstm_spec.compute.engine import Trace
+from lstm_spec.compute.lengths import alive, flip
+from lstm_spec.compute.network import Wiring, plain, run_network
 from lstm_spec.spec.network import Network, Pass
 from lstm_spec.verify.hypotheses import Forward, Wrap
 from lstm_spec.verify.network_hypotheses import NetworkHypothesis
@@ -22,8 +23,8 @@ def network_faults(network: Network) -> tuple[NetworkHypothesis, ...]:
     """Return the faults that the layers and directions of a network leave room for.
 
     >>> from lstm_spec.spec.layers import layers
-    >>> network_faults(layers(bidirectional=True))[0].sentence
-    'the weights of the two directions are taken for each other'
+    >>> network_faults(layers(bidirectional=True))[1].sentence
+    'the reverse direction runs forward'
     """
     groups = (_of_directions, _of_layers, _of_initial)
     around = [
@@ -31,7 +32,7 @@ def network_faults(network: Network) -> tuple[NetworkHypothesis, ...]:
         for group in groups
         for name, sentence, wrap in group(network)
     ]
-    return (*around, *_merged(network))
+    return (*_wirings(network), *_reading(network), *around, *_merged(network))
 
 
 def _given(change: Callable[..., tuple[Any, ...]]) -> Callable[[Forward], Forward]:
@@ -89,58 +90,59 @@ def _of_directions(network: Network) -> Named:
         yield "initial-directions-swapped", what, _given(lambda p, x, *s: (p, x, *change(*s)))
         what = "the final states of the two directions are returned in each other's place"
         yield "final-directions-swapped", what, _results(lambda y, *s: (y, *change(*s)))
-    if network.layers[-1].direction == "both" and network.layers[-1].merge == "concatenate":
-        yield from _of_halves(network, *network.passes[-1])
 
 
-def _of_halves(network: Network, forth: Pass, back: Pass) -> Named:
-    """What goes wrong where y joins both directions of the top layer."""
-    at = {name: k for k, name in enumerate(network.states)}
-    first, second = (p.states[0] for p in (forth, back))
+def _wirings(network: Network) -> Iterator[NetworkHypothesis]:
+    """Passes that run or are put together in another way, in every layer."""
+    if not any(p.reverse for p in network.every_pass):
+        return
 
-    def width(states: tuple[Array, ...]) -> int:
-        return int(states[at[first]].shape[-1])
+    def misaligned(run: Any, p: Pass, x: Array, lengths: Any) -> Trace:
+        trace = run(p, x, lengths)
+        return replace(trace, y=flip(trace.y, lengths)) if p.reverse else trace
 
-    halves = _results(lambda y, *s: (np.concatenate([y[..., width(s) :], y[..., : width(s)]], axis=-1), *s))
-    yield "y-halves-swapped", "y holds the reverse direction first", halves
+    def at_last_step(run: Any, p: Pass, x: Array, lengths: Any) -> Trace:
+        trace = run(p, x, lengths)
+        ends = np.full(x.shape[1], len(x)) if lengths is None else np.maximum(lengths, 1)
+        end = trace.y[ends - 1, np.arange(x.shape[1])]
+        return replace(trace, states=(end, *trace.states[1:])) if p.reverse else trace
 
-    def misaligned(forward: Forward) -> Forward:
-        def run(params: Params, x: Array, *states: Array, lengths: Any = None) -> tuple[Array, ...]:
-            y, *final = forward(params, x, *states, lengths=lengths)
-            m = width(tuple(final))
-            return np.concatenate([y[..., :m], flip(y[..., m:], lengths)], axis=-1), *final
+    def regardless(run: Any, p: Pass, x: Array, lengths: Any) -> Trace:
+        if lengths is None or not p.reverse:
+            return run(p, x, lengths)
+        # What the layer below has not computed is zero.
+        return run(p, x if p in network.passes[0] else np.where(alive(lengths, len(x)), x, 0), None)
 
-        return run
+    known = {
+        "reverse-not-aligned": (
+            "the reverse half of y is in the order in which it is computed: it is not turned back in time",
+            Wiring(around=misaligned),
+        ),
+        "reverse-runs-forward": (
+            "the reverse direction runs forward",
+            Wiring(around=lambda run, p, x, lengths: run(replace(p, reverse=False), x, lengths)),
+        ),
+        "reverse-final-at-last-step": (
+            "the final h of a reverse direction is its output at the last step, where that direction begins",
+            Wiring(around=at_last_step),
+        ),
+        "y-halves-swapped": ("y holds the reverse direction first", Wiring(parts=lambda parts: parts[::-1])),
+    }
+    if network.past_length is not None:
+        known["reverse-from-last-step"] = (
+            "the reverse direction begins at the last step, not at each row's own end",
+            Wiring(around=regardless),
+        )
+    for name, (sentence, wiring) in known.items():
+        yield NetworkHypothesis(name, "directions", sentence, network, wiring=wiring)
 
-    what = "the reverse half of y is in the order in which it is computed: it is not turned back in time"
-    yield "reverse-not-aligned", what, misaligned
 
-    def last_step(y: Array, *states: Array) -> tuple[Array, ...]:
-        own = list(states)
-        own[at[second]] = y[-1, :, width(states) :]
-        return y, *own
-
-    what = "the final h of the reverse direction is its output at the last step, where that direction begins"
-    yield "reverse-final-at-last-step", what, _results(last_step)
-    if len(network.layers) == 1 and forth.sizes == back.sizes:
-        what = "the reverse direction runs forward"
-        yield "reverse-runs-forward", what, lambda _: _forward_only(network, forth, back)
-
-
-def _forward_only(network: Network, forth: Pass, back: Pass) -> Forward:
-    """Return a bidirectional layer whose second direction runs as the first one does."""
-    single = replace(network, layers=(replace(network.layers[0], direction="forward"),))
-
-    def run(params: Params, x: Array, *states: Array, lengths: Any = None) -> tuple[Array, ...]:
-        half = len(states) // 2
-        parts = [
-            run_network(single, p.own(params), x, states[k * half : (k + 1) * half], lengths, plain(keep=False))
-            for k, p in enumerate((forth, back))
-        ]
-        y = np.concatenate([part.y for part in parts], axis=-1)
-        return y, *(s for part in parts for s in part.states)
-
-    return run
+def _reading(network: Network) -> Iterator[NetworkHypothesis]:
+    """Layers that read x in place of what is below them; where it has another size they read as usual."""
+    if len(network.layers) > 1:
+        sentence = "every layer reads x, where the spec has the output of the layer below"
+        wiring = Wiring(reads=lambda layer, x, below: x if x.shape == below.shape else below)
+        yield NetworkHypothesis("layers-read-x", "layers", sentence, network, wiring=wiring)
 
 
 def _of_layers(network: Network) -> Named:
@@ -167,6 +169,12 @@ def _of_layers(network: Network) -> Named:
         order = dict(zip((p.key for p in every), keys, strict=True))
         back = {b: a for a, b in order.items()}
         taken, returned = _exchanged(network.states, back), _exchanged(network.states, order)
+        what = "the states go direction before layer where they go layer before direction"
+        yield (
+            "direction-first",
+            what,
+            lambda f: _results(lambda y, *s: (y, *returned(*s)))(_given(lambda p, x, *s: (p, x, *taken(*s)))(f)),
+        )
         what = "the initial states go direction before layer where they go layer before direction"
         yield "initial-direction-first", what, _given(lambda p, x, *s: (p, x, *taken(*s)))
         what = "the final states go direction before layer where they go layer before direction"
@@ -242,6 +250,5 @@ def _merged(network: Network) -> Iterator[NetworkHypothesis]:
             for layer, fit in zip(network.layers, fits, strict=True)
         )
         what = "every layer but the first adds its input to its output"
-        what = f"{what}, which the spec does not" if not top.residual else f"not {what}"
-        if not top.residual:
-            yield NetworkHypothesis("residual", "layers", what, network, changed=replace(network, layers=flipped))
+        what = "no layer adds its input to its output, as the spec does" if top.residual else f"{what}, unlike the spec"
+        yield NetworkHypothesis("residual", "layers", what, network, changed=replace(network, layers=flipped))

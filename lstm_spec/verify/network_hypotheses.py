@@ -10,7 +10,7 @@ import numpy as np
 from lstm_spec.compute.compile import Array
 from lstm_spec.compute.engine import Trace
 from lstm_spec.compute.lengths import alive
-from lstm_spec.compute.network import plain, run_network
+from lstm_spec.compute.network import Wiring, plain, run_network
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Backward, Forward, Hypothesis, Wrap
@@ -21,8 +21,8 @@ class NetworkHypothesis:
     """What an implementation may do in place of a network; it says nothing of gradients.
 
     id, kind, sentence: as of a ``Hypothesis``; network: the specification; changed: the network that is run, None for
-    the specification's; inner: what every pass runs in place of its cell; wraps: what is done around the whole, the
-    innermost first.
+    the specification's; wiring: how its passes are put together; inner: what every pass runs in place of its cell;
+    wraps: what is done around the whole, the innermost first.
     """
 
     id: str
@@ -30,6 +30,7 @@ class NetworkHypothesis:
     sentence: str
     network: Network
     changed: Network | None = None
+    wiring: Wiring | None = None
     inner: Hypothesis | None = None
     wraps: tuple[Wrap, ...] = ()
 
@@ -49,7 +50,7 @@ class NetworkHypothesis:
         raise NotImplementedError(f"{self.id} says nothing of gradients")
 
     def _run(self, params: Mapping[str, Array], x: Array, *states: Array, lengths: Any = None) -> tuple[Array, ...]:
-        run = plain(keep=False)
+        run = replace(plain(keep=False), wiring=self.wiring or Wiring())
         if self.inner is not None:
             run = replace(run, run=_in_place_of(self.inner.cell, _by_length(self.inner.forward), run.run))
         trace = run_network(self.changed or self.network, params, x, states, lengths, run)
@@ -60,7 +61,7 @@ class NetworkHypothesis:
         inner = self.inner or other.inner
         if self.inner and other.inner:
             inner = self.inner.joined(other.inner)
-        if (inner is None and self.inner) or (self.changed and other.changed):
+        if (inner is None and self.inner) or (self.changed and other.changed) or (self.wiring and other.wiring):
             return None
         return replace(
             self,
@@ -68,6 +69,7 @@ class NetworkHypothesis:
             kind="pair",
             sentence=f"{self.sentence}; and {other.sentence}",
             changed=self.changed or other.changed,
+            wiring=self.wiring or other.wiring,
             inner=inner,
             wraps=self.wraps + other.wraps,
         )

@@ -20,7 +20,7 @@ from lstm_spec.targets.cells import find_cell
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.weights import Weights, read_weights
-from lstm_spec.verify.cases import Array
+from lstm_spec.verify.cases import Array, Case, seeded_case, with_lengths
 from lstm_spec.verify.diagnose import (
     SECONDS,
     Diagnosis,
@@ -30,6 +30,7 @@ from lstm_spec.verify.diagnose import (
     hypotheses,
     run_hypothesis,
     said,
+    told_apart,
 )
 from lstm_spec.verify.digits import Precision, limit_of, precision_of
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis
@@ -308,9 +309,18 @@ class _Search:
         near = held.matcher.nearness
         best = min(near[h.id].worst for h in found)
         kept = [h for h in found if near[h.id].worst <= max(best * 50, held.matcher.limit * 1e-3)]
-        diagnosis = tuple(self.worded(d) for d in said(kept))
+        diagnosis = tuple(self.worded(d) for d in said(told_apart(kept, self.general(held))))
         notes = blind(held.reading) if len(diagnosis) > 1 else ()
         return replace(self.result(EXPLAINED, held, diagnosis), notes=notes)
+
+    def general(self, held: _Held) -> list[Case]:
+        """Return cases of the same cell and sizes that hide nothing."""
+        spec, lengths = self.weights.spec, held.reading.case.lengths
+        cases = [
+            seeded_case(spec, "float64", sizes=self.weights.sizes, T=6, B=3, regime=regime, seed=0)
+            for regime in ("weights x3", "wide range")
+        ]
+        return cases if lengths is None else [with_lengths(case, spec, np.array([6, 2, 4])) for case in cases]
 
     def worded(self, diagnosis: Diagnosis) -> Diagnosis:
         """Say a diagnosis in terms of the layout."""

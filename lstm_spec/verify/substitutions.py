@@ -130,15 +130,14 @@ def _coupled(cell: Program) -> Iterator[Hypothesis]:
 
 
 def _constants(cell: Program) -> Iterator[Hypothesis]:
-    """Constants of the equations with other values: eps, a share, a limit."""
+    """Constants of the equations with other values: eps, a share, a limit; that one is ignored is another matter."""
     for symbol, number in cell.constants:
         value = float(number)
         limit = symbol.name.startswith("limit")
-        others = EPSILONS if symbol.name == "eps" else (value / 2, 2 * value, *([1e30] if limit else [0.0, 1 - value]))
+        others = EPSILONS if symbol.name == "eps" else (value / 2, 2 * value, *([] if limit else [1 - value]))
         for other in others:
             if other != value:
                 what = f"{symbol.name} is {other:g} where the spec has {value:g}"
-                what = f"{symbol.name} is not applied: nothing is limited" if other == 1e30 else what
                 yield Hypothesis(f"{symbol.name}-{other:g}", "constant", what, cell, constants=((symbol.name, other),))
 
 

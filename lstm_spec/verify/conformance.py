@@ -1,0 +1,180 @@
+"""The table of conformance: which implementation has which feature, and whether it computes it.
+
+What is asked of whom is data, in ``conformance.toml``. Every target runs in a process of its own, in which a crash is
+a discrepancy and no more.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from lstm_spec.targets.contract import TargetError
+from lstm_spec.verify.run import verify
+from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED, VERIFIED, Report
+
+RAISES = "raises"
+"""The target said that it cannot, which is another thing than computing something else in silence."""
+
+VALUES = ("signature", "step", "sequence")
+"""The checks of a feature for which none are named."""
+
+_OWN = frozenset({"lstm_spec", "python", "numpy", "sympy", "hypothesis"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature: its name, how a target that has it is named, with values of the row in braces, and what is asked.
+
+    checks: by id; dtypes: the formats.
+    """
+
+    name: str
+    target: str = ""
+    checks: tuple[str, ...] = VALUES
+    dtypes: tuple[str, ...] = ("float32",)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An implementation: its name, the values for the braces, targets of its own by feature, and its environment."""
+
+    name: str
+    values: Mapping[str, str]
+    features: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def target(self, column: Column) -> str | None:
+        """Return the name of the target with a feature, None where the implementation does not claim it."""
+        if column.name in self.features:
+            return self.features[column.name]
+        return column.target.format(**self.values) if column.target else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Implementations × features. turned: whether it is shown with a row for every feature."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    turned: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was found out about one feature of one implementation.
+
+    status: "verified", "discrepancy", "raises", "not_claimed" or "inconclusive"; message: what was seen; diagnosis:
+    what is probably wrong; report: the whole of it.
+    """
+
+    row: str
+    column: str
+    target: str
+    status: str
+    message: str = ""
+    diagnosis: str = ""
+    cases: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    report: Report | None = field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        names = ("row", "column", "target", "status", "message", "diagnosis", "cases")
+        return {**{name: getattr(self, name) for name in names}, "versions": dict(self.versions)}
+
+
+def tables() -> tuple[Table, ...]:
+    """Return the tables as they are declared.
+
+    >>> [len(table.rows) >= 3 and len(table.columns) >= 8 for table in tables()]
+    [True, True]
+    """
+    declared = tomllib.loads(files(__package__).joinpath("conformance.toml").read_text(encoding="utf-8"))
+    return tuple(_table(given) for given in declared["table"])
+
+
+def _table(given: Mapping[str, Any]) -> Table:
+    columns = tuple(map(_column, given["column"]))
+    table = Table(given["title"], columns, tuple(Row(**row) for row in given["row"]), given.get("turned", False))
+    names = {column.name for column in columns}
+    for row in table.rows:
+        if unknown := row.features.keys() - names:
+            raise TargetError(f"{row.name} has the features {', '.join(unknown)}, which are no columns")
+    return table
+
+
+def _column(given: Mapping[str, Any]) -> Column:
+    plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+    return Column(**plain)
+
+
+def conformance(
+    table: Table,
+    *,
+    profile: str = "quick",
+    seed: int = 0,
+    only: str | None = None,
+    tick: Callable[[int, int, str], None] | None = None,
+) -> Iterator[Cell]:
+    """Yield what is found out, implementation by implementation; of one that is not installed, nothing.
+
+    only: a part of the names of implementations; profile, seed: as for ``verify``; tick: called with (done, total,
+    what) before every cell. Raises TargetError for a target that is named wrongly.
+    """
+    rows = [row for row in table.rows if only is None or only.lower() in row.name.lower()]
+    total, done = len(rows) * len(table.columns), 0
+    for row in rows:
+        for column in table.columns:
+            if tick is not None:
+                tick(done, total, f"{row.name}: {column.name}")
+            done += 1
+            try:
+                yield cell(row, column, profile=profile, seed=seed)
+            except TargetError as error:
+                if "install it with" not in str(error):
+                    raise
+                break
+
+
+def cell(row: Row, column: Column, *, profile: str = "quick", seed: int = 0) -> Cell:
+    """Return what is found out about one feature; raises TargetError where the package is not installed."""
+    name = row.target(column)
+    if name is None:
+        return Cell(row.name, column.name, "", NOT_CLAIMED)
+    with _environment(row.environment):
+        report = verify(name, profile=profile, seed=seed, checks=column.checks, dtypes=column.dtypes, isolate=True)
+    versions = {package: v for package, v in report.versions.items() if package not in _OWN}
+    status, message, diagnosis = _said(report)
+    return Cell(row.name, column.name, name, status, message, diagnosis, report.cases, versions, report)
+
+
+def _said(report: Report) -> tuple[str, str, str]:
+    """Return the status of a report, its message and its diagnosis."""
+    failing = report.failing
+    diagnosis = report.diagnosis[0].sentence if report.diagnosis else ""
+    if failing is not None and failing.finding is not None:
+        refuses = failing.finding.fault == "form" and failing.message.startswith("forward raised ")
+        return RAISES if refuses else DISCREPANCY, f"{failing.id}: {failing.message}", diagnosis
+    if all(check.status == NOT_CLAIMED for check in report.checks):
+        return NOT_CLAIMED, "", ""
+    return (VERIFIED if report.verdict == VERIFIED else INCONCLUSIVE), "", ""
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment, which a process that is started meanwhile inherits."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
