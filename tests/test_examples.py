@@ -1,9 +1,11 @@
 """The examples in other languages: built and verified as the how-to says, and with a fault planted in each."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,10 +93,20 @@ def built(folder, name, right, wrong):
 
 @pytest.mark.parametrize(("name", "right", "wrong", "sentence"), FAULTS, ids=lambda value: value[:12])
 def test_a_planted_fault_is_found_and_named(folder, name, right, wrong, sentence):
-    checks = ["gradient_step"] if "grad" in sentence or "δ" in sentence else ["step"]
-    report = ls.verify(built(folder, name, right, wrong), profile="quick", checks=checks, first_finding=True)
+    check = "gradient_step" if "grad" in sentence or "δ" in sentence else "step"
+    target = built(folder, name, right, wrong)
+    report = ls.verify(target, profile="quick", checks=[check], first_finding=check != "step")
     assert report.exit_status == 1
     assert sentence in report.diagnosis[0].sentence
+    if check == "step":
+        assert "AssertionError" in shown_by(report.failing.snippet)
+
+
+def shown_by(snippet):
+    """Return what is said where the Python of a report is pasted; it finds what it needs beside it."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, env=environment).stderr
 
 
 def test_every_build_is_on_the_page():

@@ -31,7 +31,9 @@ from lstm_spec.cli.common import (
 @click.option("--checks", callback=listed, help="Only these checks, by id.")
 @click.option("--skip", callback=listed, help="All checks but these.")
 @click.option("--require", callback=listed, help="What it must claim, such as gradients.")
-@click.option("--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file.")
+@click.option(
+    "--known-deviations", metavar="FILE", help="Checks that it is known to fail: a TOML file, or onnxruntime."
+)
 @click.option("--strict", is_flag=True, help="Fail where a known deviation is stale or has expired.")
 @click.option("--runtime", help="What runs an ONNX model: onnxruntime, openvino or reference.")
 @click.option("--reading", callback=chosen, help="Of what the operators of ONNX leave open, such as clip=gates.")
@@ -99,6 +101,7 @@ def verify(
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
         asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
         asked |= {"skip": skip or (), "require": require or ()}
+        asked |= {"known_deviations": known_deviations, "strict": strict}
         sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, html_file, asked))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
@@ -221,3 +224,31 @@ def replay(report: str, target: str | None, spec: str | None, layout: str | None
         status = "REPRODUCED" if found.reproduced else "GONE"
         click.echo(f"{status}  {found.target}, {found.check}: {found.message}")
     sys.exit(found.exit_status)
+
+
+@click.command()
+@click.argument("target", required=False)
+@click.option("--folder", default=".", show_default=True, help="Where the files go.")
+@sentences
+def init(target: str | None, folder: str) -> None:
+    """Write an adapter and a test file to start from, for TARGET or for an LSTM that is still to come.
+
+    TARGET is package.module:attribute or path/to/file.py:attribute: a function, a module of PyTorch, or a layer as
+    Keras has them. Nothing is written over.
+
+    \b
+    Example:
+      lstm-spec init my_lstm.py:MyLSTM
+    """
+    from pathlib import Path
+
+    from lstm_spec.report.aside import aside
+    from lstm_spec.report.start import start
+
+    with aside():
+        files = start(target)
+    files.write(Path(folder))
+    click.echo(f"Wrote {' and '.join(files.files)}. Next:")
+    click.echo(f"  1. {files.advice}")
+    click.echo(f"  2. lstm-spec verify {files.target} --profile quick")
+    click.echo("  3. pytest test_lstm.py")

@@ -117,10 +117,22 @@ Results = dict[str, Array]
 class Remote:
     """A function of a target that runs in another process.
 
-    perform: makes one call there, as the function ``perform`` does here; NumPy arrays go in and come out.
+    perform: makes one call there, as the function ``perform`` does here; NumPy arrays go in and come out. states: their
+    names in the target's order, where whoever calls it directly cannot give them.
     """
 
     perform: Callable[[Arguments, tuple[str, ...]], tuple[Past, Results]]
+    states: tuple[str, ...] = ()
+
+    def __call__(self, params: Mapping[str, Array], x: Array, *rest: Array, lengths: Array | None = None) -> Any:
+        """Call it as a target in Python is called; with cotangents too, it is a backward pass."""
+        initial = [f"{name}0" for name in self.states]
+        backward = len(rest) > len(initial)
+        names = ["x", *initial, *(["dy", *(f"d{name}" for name in self.states)] if backward else [])]
+        returned = ("dparams", "dx", *(f"d{name}" for name in initial)) if backward else ("y", *self.states)
+        _, found = self.perform(Arguments(params, list(zip(names, (x, *rest), strict=True)), lengths), returned)
+        dparams = {name: found.pop(f"d{name}") for name in params} if backward else {}
+        return (dparams, *found.values()) if backward else tuple(found.values())
 
 
 Function = Callable[..., Any] | Remote

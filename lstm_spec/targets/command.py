@@ -10,8 +10,11 @@ from typing import Any
 
 from lstm_spec.targets import protocol
 from lstm_spec.targets.calls import Arguments, Call, Past, Remote, Results
+from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Target, TargetError
+from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.origin import Origin
 from lstm_spec.targets.process import Limits, Process, spawn
 from lstm_spec.targets.python import target_of
 from lstm_spec.targets.service import Service, starting
@@ -56,8 +59,14 @@ class _Running:
         self._encoding, gradients = claims.pop("encoding"), claims.pop("gradients")
         forward, backward = (partial(self._perform, method) for method in ("forward", "backward"))
         said = target_of(SimpleNamespace(**claims, forward=forward), name=self._text, layout=layout)
-        offered = Remote(backward) if gradients else None
-        return replace(said, forward=Remote(forward), backward=offered, release=self._service.end)
+        states = Held(said.layout, claimed(said)).states
+        return replace(
+            said,
+            forward=Remote(forward, states),
+            backward=Remote(backward, states) if gradients else None,
+            release=self._service.end,
+            origin=Origin(self._text, "command"),
+        )
 
     def _start(self) -> Process:
         process = spawn(self._words, self._limits)

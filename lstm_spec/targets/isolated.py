@@ -108,7 +108,8 @@ class _Isolated:
             "possible": self._possible,
         }
         said: dict[str, Any] = {k: functions[k] if isinstance(v, Here) else v for k, v in self._said.items()}
-        return replace(Target(**said), name=self._name, release=self._service.end)
+        # The other process does one thing at a time, so that what threads do to each other would not show.
+        return replace(Target(**said), name=self._name, release=self._service.end, reentrant=False)
 
     def _start(self) -> Process:
         process = self._begin()

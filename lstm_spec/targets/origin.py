@@ -12,12 +12,12 @@ class Origin:
     """The name of a target, and what is found there.
 
     name: ``package.module:attribute`` or ``file.py:attribute``, or as ``load`` takes it. kind: a "function", an
-    "object" with methods, a "class" of such objects, or what only "load" makes a target of. like: the original whose
-    interface it has.
+    "object" with methods, a "class" of such objects, what only "load" makes a target of, or the text of a "command".
+    like: the original whose interface it has.
     """
 
     name: str
-    kind: Literal["function", "object", "class", "load"]
+    kind: Literal["function", "object", "class", "load", "command"]
     like: str | None = None
 
     @property
@@ -29,6 +29,12 @@ class Origin:
     def lines(self) -> tuple[str, ...]:
         """Lines of Python that find it and call it ``target``."""
         place, _, path = self.name.rpartition(":")
+        if self.kind == "command":
+            return (
+                "from lstm_spec.targets.command import Command",
+                "",
+                f"target = Command({_quoted(self.name)}).target()",
+            )
         if self.kind == "load":
             like = f", like={_quoted(self.like)}" if self.like else ""
             return ("from lstm_spec.targets.python import load", "", f"target = load({_quoted(self.name)}{like})")

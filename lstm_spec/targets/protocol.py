@@ -67,7 +67,8 @@ def written(array: Array, encoding: str) -> Any:
     {'shape': [1, 2], 'data': 'ADgAPA=='}
     """
     if encoding == "nested":
-        return _finite(array.astype(np.float64).tolist())
+        numbers = array.astype(np.float64)
+        return numbers.tolist() if np.isfinite(numbers).all() else _finite(numbers.tolist())
     little = array.byteswap() if sys.byteorder == "big" else array
     return {"shape": list(array.shape), "data": base64.b64encode(little.tobytes()).decode()}
 
@@ -214,6 +215,9 @@ def _flatten(value: Any, name: str, shape: tuple[int, ...], numbers: list[float]
     if not isinstance(value, list) or len(value) != shape[0]:
         held = f"a list of {len(value)}" if isinstance(value, list) else kind_of(value)
         raise MisbehaviourError(f"{name} is ragged: it holds {held} where others are lists of {shape[0]}")
+    if len(shape) == 1 and set(map(type, value)) == {float}:
+        numbers += value
+        return
     for part in value:
         _flatten(part, name, shape[1:], numbers)
 

@@ -1,5 +1,6 @@
 """A process that is asked one thing after another, and started again where it was lost: every loss is a finding."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,14 +33,19 @@ class Service:
         self._limits = limits
         self._process: Process | None = None
         self._hangs = 0
+        self._lock = threading.Lock()
 
     def ask(self, what: str, request: bytes, read: Callable[[Process, float], T]) -> T:
         """Send a request and return what ``read`` makes of the answer, given the process and a deadline.
 
-        what: what is asked, for the sentence. Raises MisbehaviourError, the process ended, if it dies, does not answer
-        in time, or answers what cannot be read; what else ``read`` raises passes through, and leaves it running unless
-        it is an interruption.
+        what: what is asked, for the sentence. One thing is asked at a time, from whatever thread. Raises
+        MisbehaviourError, and ends the process, if it dies, does not answer in time, or answers what cannot be read; a
+        MisbehaviourError of ``read`` itself leaves it running.
         """
+        with self._lock:
+            return self._asked(what, request, read)
+
+    def _asked(self, what: str, request: bytes, read: Callable[[Process, float], T]) -> T:
         process = self._running(what)
         try:
             process.send(request)

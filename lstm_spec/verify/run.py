@@ -4,7 +4,7 @@ import datetime
 import difflib
 import inspect
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lstm_spec.compute.contracts import Given, origin_of
@@ -165,9 +165,9 @@ def assert_conforms(target: Any, **options: Any) -> None:
         raise AssertionError(str(report))
 
 
-def check_options(who: str, options: Iterable[str]) -> None:
-    """Refuse what is no option of ``verify``, by its name in one sentence."""
-    known = [name for name in inspect.signature(verify).parameters if name != "target"]
+def check_options(who: str, options: Iterable[str], function: Callable[..., Any] | None = None) -> None:
+    """Refuse what is no option of a function, by default of ``verify``, by its name in one sentence."""
+    known = [name for name in inspect.signature(function or verify).parameters if name != "target"]
     for name in options:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
