@@ -65,16 +65,23 @@ class Diagnosis:
     """What is probably wrong.
 
     id: that of the hypothesis; sentence: what is wrong; confidence: 1 over the number of hypotheses that explain the
-    observations equally well.
+    observations equally well. equations: the names of those at fault, of the cell or of its backward pass, where it is
+    about some.
     """
 
     id: str
     sentence: str
     confidence: float
+    equations: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diagnosis as JSON takes it."""
-        return {"id": self.id, "sentence": self.sentence, "confidence": round(self.confidence, 3)}
+        return {
+            "id": self.id,
+            "sentence": self.sentence,
+            "confidence": round(self.confidence, 3),
+            "equations": list(self.equations),
+        }
 
 
 def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
@@ -107,7 +114,7 @@ def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Can
 def said(found: Iterable[Candidate]) -> tuple[Diagnosis, ...]:
     """Return hypotheses that explain observations equally well as diagnoses, each sentence once."""
     distinct = {h.sentence: h for h in found}
-    return tuple(Diagnosis(h.id, h.sentence, 1 / len(distinct)) for h in distinct.values())
+    return tuple(Diagnosis(h.id, h.sentence, 1 / len(distinct), h.at_fault) for h in distinct.values())
 
 
 @dataclass(frozen=True)
