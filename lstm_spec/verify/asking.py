@@ -267,12 +267,14 @@ def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, K
     result = CheckResult(
         check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
     )
+    result = replace(result, spread=tuple(map(sum, zip(*(t.spread for t in tallies.values()), strict=True))))
     if found:
         dtype, finding = found[0]
         known = declared.get(dtype)
         status, because = (DISCREPANCY, "") if known is None else (KNOWN_DEVIATION, f"; known: {known.because}")
         message = f"{finding.message} ({dtype}){because}"
-        return replace(result, status=status, message=message, finding=finding, known=known)
+        extreme = tallies[dtype].extreme
+        return replace(result, status=status, message=message, finding=finding, extreme=extreme, known=known)
     if inconclusive > MOST_INCONCLUSIVE * cases:
         which = "every case was" if inconclusive == cases else f"{inconclusive:,} of {cases:,} cases were"
         return replace(result, status=INCONCLUSIVE, message=f"{which} too ill-conditioned to tell")
