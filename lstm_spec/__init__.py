@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lstm_spec.targets.packing import LayoutError
     from lstm_spec.verify import strategies
     from lstm_spec.verify.deviations import KnownDeviation
+    from lstm_spec.verify.items import parametrize
     from lstm_spec.verify.recorded import diagnose
     from lstm_spec.verify.replay import Replay, ReplayError, replay
     from lstm_spec.verify.run import assert_conforms, verify
@@ -75,6 +76,7 @@ _HOMES = {
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
     "lstm_spec.verify.deviations": ("KnownDeviation",),
+    "lstm_spec.verify.items": ("parametrize",),
     "lstm_spec.verify.replay": ("Replay", "ReplayError", "replay"),
     "lstm_spec.verify.recorded": ("diagnose",),
     "lstm_spec.verify.run": ("assert_conforms", "verify"),
@@ -121,6 +123,7 @@ __all__ = [
     "jacobian",
     "layers",
     "lstm",
+    "parametrize",
     "proofs",
     "prove",
     "recurrence",

@@ -125,6 +125,14 @@ def test_every_backend_is_verified(keras, backend):
     assert run.stdout == "verified\n", run.stderr
 
 
+def test_a_backend_that_is_not_known_is_one_sentence(keras, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "openvino")
+    with pytest.raises(
+        TargetError, match=r"^Keras runs on openvino, which is not known here; set KERAS_BACKEND to one"
+    ):
+        like("keras.layers.LSTM")
+
+
 def test_a_backend_that_is_not_there_is_one_sentence():
     code = "import lstm_spec as ls; ls.verify('keras')"
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
@@ -133,4 +141,4 @@ def test_a_backend_that_is_not_there_is_one_sentence():
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     said = run.stderr.splitlines()[-1]
     assert "importing keras failed with" in said
-    assert said.endswith("; KERAS_BACKEND says on what it runs: torch, jax or numpy")
+    assert said.endswith("; KERAS_BACKEND says on what it runs: torch, jax, tensorflow or numpy")

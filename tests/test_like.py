@@ -70,7 +70,6 @@ def verify(target, original, **options):
         (Cell, "torch.nn.LSTMCell"),
         (Cell(3, 5).double(), "torch.nn.LSTMCell"),
         (lambda n, m: Cell(n, m), "torch.nn.LSTMCell(input_size=4, hidden_size=2)"),
-        (Layer(3, 5).bfloat16(), "torch.nn.LSTM"),
         (Layer, "torch.nn.LSTM(num_layers=2, batch_first=True)"),
         (Layer(3, 5, bidirectional=True), "torch.nn.LSTM"),
     ],
@@ -79,6 +78,12 @@ def test_what_computes_the_same_is_verified(made, original):
     report = verify(made, original)
     assert report.verdict == "verified", str(report)
     assert report.versions["torch"] == torch.__version__
+
+
+def test_an_instance_in_bfloat16_is_verified_in_it():
+    pytest.importorskip("ml_dtypes")
+    report = verify(Layer(3, 5).bfloat16(), "torch.nn.LSTM", checks=("signature", "step"))
+    assert (report.verdict, report.dtypes) == ("verified", ("bfloat16",)), str(report)
 
 
 def test_an_instance_says_its_own_sizes_options_and_format():

@@ -271,3 +271,17 @@ def test_a_runtime_is_for_a_model():
     status, said = verified("numpy", "--runtime", "openvino")
     assert status == 2
     assert "--runtime and --reading are for a model, a file that ends in .onnx" in said
+
+
+def test_the_clip_of_onnx_runtime_is_a_deviation_that_is_known(tmp_path):
+    pytest.importorskip("onnxruntime")
+    path = saved(tmp_path / "one.onnx", model(Operator(clip=0.3)))
+    status, report = verified(path)
+    assert (status, report["verdict"]) == (1, "discrepancy")
+    said = [d["sentence"] for d in report["nodes"][0]["diagnosis"]]
+    assert said[0] == "clip is ignored in part: what the activation of h reads is not clipped"
+    status, report = verified(path, "--known-deviations", "onnxruntime")
+    assert (status, report["verdict"]) == (0, "verified"), report
+    statuses = {c["id"]: c["status"] for c in report["nodes"][0]["checks"]}
+    assert statuses["step"] == "known_deviation"
+    assert verified(path, "--reading", "clip=gates")[0] == 0

@@ -155,3 +155,11 @@ def test_threads_are_asked_of_those_that_claim_them():
     assert required.checks[-1].message == "the target does not say that it is reentrant, but threads are required"
     with pytest.raises(UsageError, match="did you mean threads"):
         quick(faulty.correct, "step", require=["thread"])
+
+
+def test_a_process_is_asked_one_thing_after_another_and_its_arrays_lie_as_they_are_said_to():
+    report = quick("numpy", "views", "threads", isolate=True, dtypes=["float64"])
+    assert {c.id: c.status for c in report.checks if c.id != "gradients"} == {
+        "views": "verified",
+        "threads": "not_claimed",
+    }

@@ -53,3 +53,27 @@ def selftest(
     if json_file != "-":
         click.echo("\n".join(score_lines(score)))
     sys.exit(130 if interrupted else int(bool(score.alive)))
+
+
+@click.command()
+@click.option("--json", "json_file", metavar="FILE", help="Write it there; - is stdout.")
+@sentences
+def doctor(json_file: str | None) -> None:
+    """Say what is installed, and what is missing for which command, with the line that gets it.
+
+    Only the core is needed by every command; the rest are extras. Nothing is imported to look.
+
+    Exit status: 0 the core is complete, 1 something of it is missing or too old.
+
+    \b
+    Example:
+      lstm-spec doctor
+    """
+    from lstm_spec.report.doctor import doctor_dict, doctor_lines
+    from lstm_spec.targets.installed import CORE, parts
+
+    found = parts()
+    write_json(doctor_dict(found), json_file)
+    if json_file != "-":
+        click.echo("\n".join(doctor_lines(found)))
+    sys.exit(int(any(part.name == CORE and part.status != "ok" for part in found)))

@@ -7,6 +7,7 @@ guessed.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -54,17 +55,22 @@ class Environment:
     scalars: Mapping[Symbol, float] = field(default_factory=dict)
 
 
-def scalars_of(program: Program, arrays: Mapping[str, Any]) -> dict[Symbol, float]:
+def scalars_of(program: Program, arrays: Mapping[str, Any]) -> Mapping[Symbol, float]:
     """Return the sizes and constants of a Program by symbol; sizes are read off arrays by name."""
-    found = {symbol: float(value) for symbol, value in program.constants}
+    return _scalars(program, tuple((name, a.shape) for name, a in arrays.items()))
+
+
+@lru_cache(maxsize=1024)
+def _scalars(program: Program, given: tuple[tuple[str, tuple[int, ...]], ...]) -> Mapping[Symbol, float]:
+    found, shapes = {symbol: float(value) for symbol, value in program.constants}, dict(given)
     for symbol in program.leaves:
-        if symbol.name in arrays:
+        if symbol.name in shapes:
             # A vector has its entries on the last axis, whether it is a parameter or has a row for each case.
             axes = (-1,) if symbol.shape[1] == 1 else (0, 1)
             for side, axis in zip(symbol.shape, axes, strict=False):
                 if side.is_Symbol:
-                    found[side] = arrays[symbol.name].shape[axis]
-    return found
+                    found[side] = shapes[symbol.name][axis]
+    return MappingProxyType(found)
 
 
 Number = Callable[[Environment], float]

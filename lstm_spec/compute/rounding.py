@@ -182,7 +182,7 @@ def curved(curve: Curve, at: Bounded, ulps: float, absolute: float, contract: Ac
     value = curve.value(at.value)
     error = None
     if at.error is not None:
-        nearest = np.clip(curve.steepest, at.value - at.error, at.value + at.error)
+        nearest = np.minimum(np.maximum(curve.steepest, at.value - at.error), at.value + at.error)
         # An argument without a bound may be NaN, so that not even the range of the function limits the value; an
         # infinite slope times no error is NaN too, and there the range does.
         rise = np.fmin(curve.slope(nearest) * at.error, curve.width)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.network import network_of
 from lstm_spec.spec.program import evaluate_shape
 from lstm_spec.targets.arrays import from_numpy
@@ -19,10 +20,10 @@ def example(target: Target) -> tuple[dict[str, Any], tuple[Any, ...]]:
     cell, held = claimed(target), Held(target.layout, claimed(target))
     asked = target.sizes[0] if target.sizes else _SIZES
     sizes = {s.name: asked[s.name] for s in cell.sizes}
-    values = cell.check_sizes(sizes)
-    params = held.pack({name: np.zeros(shape, target.dtypes[0]) for name, shape in cell.dimensions(**sizes).items()})
+    values, dtype = cell.check_sizes(sizes), dtype_of(target.dtypes[0])
+    params = held.pack({name: np.zeros(shape, dtype) for name, shape in cell.dimensions(**sizes).items()})
     begun = cell.recurrence if network_of(cell).initial == "given" else ()
-    states = (np.zeros((1, *evaluate_shape(before.shape, values)[:1]), target.dtypes[0]) for before, _ in begun)
-    x = target.layout.to_x(np.zeros((2, 1, sizes["n"]), target.dtypes[0]))
+    states = (np.zeros((1, *evaluate_shape(before.shape, values)[:1]), dtype) for before, _ in begun)
+    x = target.layout.to_x(np.zeros((2, 1, sizes["n"]), dtype))
     given = tuple(from_numpy(array, target.arrays) for array in (x, *(held.to_states(tuple(states)) if begun else ())))
     return {name: from_numpy(array, target.arrays) for name, array in params.items()}, given

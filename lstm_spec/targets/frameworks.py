@@ -142,6 +142,30 @@ def torch() -> Framework:
     )
 
 
+def tensorflow() -> Framework:
+    """Return TensorFlow, run eagerly; raises TargetError without it."""
+    tensorflow = required("tensorflow", "TensorFlow", "tensorflow")
+
+    def gradients(run: Run) -> Both:
+        def both(params: Any, given: Any, lengths: Any, cotangents: Any) -> Any:
+            leaves = [*params.values(), *given]
+            with tensorflow.GradientTape() as tape:
+                tape.watch(leaves)
+                outputs = run(params, *given, lengths)
+            zero = tensorflow.UnconnectedGradients.ZERO
+            found = tape.gradient(outputs, leaves, list(cotangents), unconnected_gradients=zero)
+            return outputs, (dict(zip(params, found, strict=False)), *found[len(params) :])
+
+        return both
+
+    return Framework(
+        versions={"tensorflow": tensorflow.__version__},
+        take=tensorflow.convert_to_tensor,
+        give=lambda value: value.numpy(),
+        gradients=gradients,
+    )
+
+
 def numpy() -> Framework:
     """Return NumPy, which has no gradients."""
     return Framework(versions={"numpy": np.__version__}, take=lambda array: array)

@@ -25,6 +25,9 @@ _MERGES: Mapping[str, Any] = MappingProxyType(
 _FUNCTIONS: Mapping[str, str] = MappingProxyType({"linear": "identity", "exponential": "exp"})
 """Functions that go by other names here than in Keras."""
 
+_BACKENDS = ("torch", "jax", "tensorflow", "numpy")
+_LISTED = "torch, jax, tensorflow or numpy"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
@@ -55,9 +58,7 @@ class Layer:
         made: a layer, or a class or function called as ``keras.layers.LSTM`` is. Raises TargetError without Keras or
         its backend, and for what is no such layer.
         """
-        keras = required(
-            "keras", "Keras", "keras", otherwise="; KERAS_BACKEND says on what it runs: torch, jax or numpy"
-        )
+        keras = required("keras", "Keras", "keras", otherwise=f"; KERAS_BACKEND says on what it runs: {_LISTED}")
         framework = _framework(keras)
         if isinstance(made, keras.layers.Layer):
             return self._said_by(made, name)._target(keras, framework, lambda m, dtype: made, name, _sizes(made, name))
@@ -210,4 +211,8 @@ def _sizes(made: Any, name: str) -> dict[str, Any]:
 
 def _framework(keras: Any) -> Framework:
     """Return the backend in force."""
-    return getattr(frameworks, keras.backend.backend())()
+    backend = keras.backend.backend()
+    if backend not in _BACKENDS:
+        raise TargetError(f"Keras runs on {backend}, which is not known here; set KERAS_BACKEND to one of {_LISTED}")
+    framework: Framework = getattr(frameworks, backend)()
+    return framework

@@ -4,7 +4,6 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from lstm_spec.compute.accuracy import FORMATS
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import ARRAYS, is_array, to_numpy
+from lstm_spec.targets.built_in import BUILT_IN
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
@@ -22,36 +22,6 @@ from lstm_spec.targets.like import like as find_like
 from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
 from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
-
-BUILT_IN: Mapping[str, str] = MappingProxyType(
-    {
-        "numpy": "lstm_spec.targets.reference:numpy_layer",
-        "spec": "lstm_spec.targets.reference:compiled_spec",
-        "torch": "torch.nn.LSTM",
-        "torch-cell": "torch.nn.LSTMCell",
-        "torch-gru": "torch.nn.GRU",
-        "torch-rnn": "torch.nn.RNN",
-        "torch-stack": "torch.nn.LSTM(num_layers=2, bidirectional=True, lengths=True)",
-        "onnxruntime": "onnx.LSTM",
-        "onnx-reference": "onnx.LSTM(runtime='reference')",
-        "onnx-openvino": "onnx.LSTM(runtime='openvino')",
-        "keras": "keras.layers.LSTM(lengths=True)",
-        "keras-cell": "keras.layers.LSTMCell",
-        "keras-bidirectional": "keras.layers.Bidirectional(lengths=True)",
-        "keras-gru": "keras.layers.GRU(lengths=True)",
-        "flax": "flax.linen.LSTMCell",
-        "flax-optimized": "flax.linen.OptimizedLSTMCell",
-        "flax-nnx": "flax.nnx.LSTMCell",
-        "flax-nnx-optimized": "flax.nnx.OptimizedLSTMCell",
-        "equinox": "equinox.nn.LSTMCell",
-        "haiku": "haiku.LSTM",
-        "mlx": "mlx.nn.LSTM",
-        "tinygrad": "tinygrad.nn.LSTMCell",
-        "paddle": "paddle.nn.LSTM(lengths=True)",
-        "openvino": "lstm_spec.targets.openvino:sequence",
-    }
-)
-"""The targets that come with the package: functions that make one, and classes of frameworks with their arguments."""
 
 
 def load(name: str, *, layout: str | Layout | None = None, like: str | None = None) -> Target:

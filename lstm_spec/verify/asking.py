@@ -40,7 +40,8 @@ from lstm_spec.verify.verdict import (
 class Profile:
     """How much is asked: cases of both kinds per check of full weight, and how large seeded cases get.
 
-    aimed: whether what comes near to the allowed error is followed.
+    steps: how many seeded cases may have; what is there twice is drawn as often as two. aimed: whether what comes near
+    to the allowed error is followed.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Profile:
 _ODD = (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33)
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 8, 20)),
+        "quick": Profile("quick", 40, 20, _ODD, (1, 2, 3, 5, 9, 20, 20)),
         "standard": Profile("standard", 120, 80, (*_ODD, 64, 70, 128), (1, 2, 3, 5, 8, 20, 50, 100)),
         "deep": Profile("deep", 800, 600, (*_ODD, 64, 70, 128, 256), (1, 2, 3, 5, 8, 20, 50, 100, 200), True),
     }
@@ -270,12 +271,14 @@ def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, K
     result = CheckResult(
         check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
     )
+    result = replace(result, spread=tuple(map(sum, zip(*(t.spread for t in tallies.values()), strict=True))))
     if found:
         dtype, finding = found[0]
         known = declared.get(dtype)
         status, because = (DISCREPANCY, "") if known is None else (KNOWN_DEVIATION, f"; known: {known.because}")
         message = f"{finding.message} ({dtype}){because}"
-        return replace(result, status=status, message=message, finding=finding, known=known)
+        extreme = tallies[dtype].extreme
+        return replace(result, status=status, message=message, finding=finding, extreme=extreme, known=known)
     if inconclusive > MOST_INCONCLUSIVE * cases:
         which = "every case was" if inconclusive == cases else f"{inconclusive:,} of {cases:,} cases were"
         return replace(result, status=INCONCLUSIVE, message=f"{which} too ill-conditioned to tell")

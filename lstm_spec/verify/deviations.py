@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,16 @@ KEYS = tuple(f.name for f in fields(KnownDeviation))
 def read_deviations(given: Declared) -> tuple[KnownDeviation, ...]:
     """Return the deviations that are declared: in a TOML file of tables [[deviation]], or one by one.
 
+    A file that comes with the package goes by its name alone, ``onnxruntime``, unless there is a file of that name.
+
     Raises UsageError, in one sentence, for a file that cannot be read and for a declaration that makes no sense.
     """
     if not isinstance(given, str | Path):
         return tuple(given or ())
+    shipped = files(__package__).joinpath("known_deviations", f"{given}.toml")
     try:
-        table = tomllib.loads(Path(given).read_text(encoding="utf-8"))
+        source = shipped if shipped.is_file() and not Path(given).exists() else Path(given)
+        table = tomllib.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{given} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

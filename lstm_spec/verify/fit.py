@@ -13,6 +13,7 @@ from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
+from lstm_spec.targets.built_in import BUILT_IN
 from lstm_spec.targets.calls import Remote
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.command import Command
@@ -22,7 +23,7 @@ from lstm_spec.targets.isolated import isolated
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.library import is_library
 from lstm_spec.targets.process import Limits, limited
-from lstm_spec.targets.python import BUILT_IN, load, target_of
+from lstm_spec.targets.python import load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
 from lstm_spec.verify.subject import Subject

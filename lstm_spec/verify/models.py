@@ -22,7 +22,7 @@ class Found:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
-        about = {"name": self.node.name, "kind": self.node.kind}
+        about = {"name": self.node.name, "operator": self.node.kind}
         if self.report is None:
             return {**about, "verdict": NOT_TESTABLE, "message": self.node.reason}
         return {**about, **self.report.to_dict()}

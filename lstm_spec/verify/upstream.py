@@ -8,12 +8,13 @@ from types import MappingProxyType
 
 import numpy as np
 
+from lstm_spec.targets.built_in import BUILT_IN
 from lstm_spec.targets.contract import forward_arguments
 from lstm_spec.targets.like import LIKE, interface
 from lstm_spec.targets.onnx import Node, inputs
 from lstm_spec.targets.onnx_model import single_node
 from lstm_spec.targets.places import output_place, output_shapes
-from lstm_spec.targets.python import BUILT_IN, load
+from lstm_spec.targets.python import load
 from lstm_spec.verify.conformance import Cell
 from lstm_spec.verify.fit import subject_of
 from lstm_spec.verify.literals import Literals

@@ -1,0 +1,153 @@
+"""Files to start from: what is written runs, fails where the LSTM is wrong, and passes once it is right."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lstm_spec.cli import main
+
+ROOT = Path(__file__).parent.parent
+CHECKS = ["--profile", "quick", "--checks", "signature,step,gradient_step", "--dtype"]
+
+FUNCTION = "from tests.faulty import correct as mine, sigmoid_candidate as wrong\n"
+MODULE = """
+import torch
+
+
+class Mine(torch.nn.Module):
+    def __init__(self, n, m):
+        super().__init__()
+        self.cell = torch.nn.LSTMCell(n, m)
+
+    def forward(self, x, states):
+        (h,), (c,) = states
+        steps = []
+        for x_t in x:
+            h, c = self.cell(x_t, (h, c))
+            steps.append(h)
+        return torch.stack(steps), (h[None], c[None])
+"""
+LAYER = """
+import numpy as np
+from tests.faulty import correct
+
+
+class Mine:
+    def __init__(self, units, return_sequences=False, return_state=False):
+        self.units = units
+
+    def build(self, shape):
+        self.n = shape[-1]
+
+    def set_weights(self, weights):
+        kernel, recurrent, bias = (np.split(w, 4, axis=-1) for w in weights)
+        joint = [np.concatenate([W, R]).T for W, R in zip(kernel, recurrent)]
+        self.params = {f"W_{g}": W for g, W in zip("ifco", joint)} | {f"b_{g}": b for g, b in zip("ifco", bias)}
+
+    def __call__(self, x, initial_state):
+        y, h, c = correct(self.params, x.swapaxes(0, 1), *initial_state)
+        return y.swapaxes(0, 1), h, c
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words):
+    return CliRunner().invoke(main, list(words))
+
+
+def test_a_stranger_goes_from_nothing_to_a_failing_and_then_a_passing_check(folder):
+    result = run("init")
+    assert result.exit_code == 0
+    page = (ROOT / "docs" / "how-to" / "in-pytest.md").read_text(encoding="utf-8")
+    assert result.stdout == re.search(r"```text\n(.*?)```", page, flags=re.S)[1]
+    words = ["verify", "lstm_adapter.py:forward", *CHECKS, "float64"]
+    assert run(*words).exit_code == 1
+    adapter = (folder / "lstm_adapter.py").read_text()
+    (folder / "lstm_adapter.py").write_text(
+        adapter.replace("    return y, h0, c0\n", "    return correct(params, x, h0, c0)\n").replace(
+            "import numpy as np\n", "import numpy as np\nfrom tests.faulty import correct\n"
+        )
+    )
+    assert run(*words).exit_code == 0
+    done = pytest_run(folder, "test_lstm.py::test_lstm[step]")
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def pytest_run(folder, *words):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "lstm_spec.verify.plugin", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "attribute", "dtype"),
+    [
+        (FUNCTION, "mine", "forward", "float64"),
+        (LAYER, "Mine", "Adapter", "float32"),
+        (MODULE, "Mine", "Adapter", "float64"),
+    ],
+    ids=["function", "layer", "module"],
+)
+def test_what_is_written_for_an_lstm_verifies_it(folder, text, name, attribute, dtype):
+    if text is MODULE:
+        pytest.importorskip("torch")
+    (folder / "mine.py").write_text(text)
+    result = run("init", f"mine.py:{name}")
+    assert result.exit_code == 0, result.output
+    assert "lstm-spec verify lstm_adapter.py:" + attribute in result.stdout
+    assert f'@ls.parametrize("lstm_adapter.py:{attribute}", profile="quick")' in (folder / "test_lstm.py").read_text()
+    sys.modules.pop("mine", None)
+    verified = run("verify", f"lstm_adapter.py:{attribute}", *CHECKS, dtype)
+    sys.modules.pop("mine", None)
+    assert verified.exit_code == 0, verified.output
+
+
+def test_names_of_parameters_are_paired_by_shape_and_likeness(folder):
+    pytest.importorskip("torch")
+    (folder / "mine.py").write_text(MODULE)
+    run("init", "mine.py:Mine")
+    assert '    "weight_hh_l0": "cell.weight_hh",\n' in (folder / "lstm_adapter.py").read_text()
+
+
+def test_a_target_in_a_folder_or_a_package_is_found(folder):
+    (folder / "parts").mkdir()
+    (folder / "parts" / "mine.py").write_text(FUNCTION)
+    assert run("init", "parts/mine.py:wrong", "--folder", "parts").exit_code == 0
+    assert run("verify", "parts/lstm_adapter.py:forward", *CHECKS, "float64").exit_code == 1
+    assert run("init", "tests.faulty:correct").exit_code == 0
+    assert "from tests.faulty import correct as target" in (folder / "lstm_adapter.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["mine.py"], "mine.py names no class or function; name it package.module:attribute or file.py:attribute"),
+        (["mine.py:none"], "mine.py has no none"),
+        (["mine.py:number"], "mine.py:number is int, neither a class nor a function"),
+        (["--folder", "nowhere"], "cannot write into nowhere: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder, words, sentence):
+    (folder / "mine.py").write_text(FUNCTION + "number = 3\n")
+    result = run("init", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"lstm-spec: {sentence}\n"
+
+
+def test_nothing_is_written_over(folder):
+    (folder / "test_lstm.py").write_text("mine\n")
+    result = run("init")
+    assert result.exit_code == 2
+    assert "test_lstm.py is there already and is not written over" in result.stderr
+    assert not (folder / "lstm_adapter.py").exists()
+    assert (folder / "test_lstm.py").read_text() == "mine\n"
