@@ -18,7 +18,7 @@ SHRINKING_CALLS = 1000
 """After how many cases beyond the first failure the search for a simpler one ends, and then that for a smaller one."""
 
 SHRINKING_SECONDS = 20.0
-"""After how long it ends in any event; only slow targets get there, and only their counterexample is less simple."""
+"""After how long each of the two ends in any event; only slow targets get there, and theirs is less simple."""
 
 
 RATIOS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -159,12 +159,13 @@ def search(
 
 def _cut(tally: Tally, examine: Callable[[Case], Outcome], smaller: Callable[[Case], Iterator[Case]]) -> None:
     """Leave out of the simplest failing case whatever can be, as long as the rest still fails."""
-    left = iter(range(SHRINKING_CALLS))
+    # It has a time of its own: a slow target would leave none, and it is what takes most out of a case.
+    left, begun = iter(range(SHRINKING_CALLS)), time.monotonic()
     case = None
     while tally.simplest is not None and tally.simplest.case is not case:
         case = tally.simplest.case
         for less in smaller(case):
-            if next(left, None) is None or time.monotonic() - tally.first_failure > SHRINKING_SECONDS:
+            if next(left, None) is None or time.monotonic() - begun > SHRINKING_SECONDS:
                 return
             outcome = examine(less)
             if outcome.finding is not None and less.simplicity < case.simplicity:
