@@ -29,7 +29,7 @@ from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
 from lstm_spec.verify.network_hypotheses import in_every_pass
-from lstm_spec.verify.substitutions import substitutions
+from lstm_spec.verify.substitutions import other_cells, substitutions
 
 BEST_SINGLES = 20
 """How many of the hypotheses that come nearest alone are tried in pairs."""
@@ -88,7 +88,8 @@ def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ..
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
         return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    return (*ignored(cell), *mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
+    whole = (*substitutions(cell), *equation_hypotheses(cell), *other_cells(cell))
+    return (*ignored(cell), *mispackings(cell), *faults(cell), *whole)
 
 
 @lru_cache(maxsize=16)
