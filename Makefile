@@ -3,7 +3,7 @@ PYTHON ?= python3
 ENV ?= .venv
 BIN := $(ENV)/bin
 
-.PHONY: setup test catalogue lint types check benchmarks
+.PHONY: setup test catalogue lint types check docs benchmarks
 
 setup:
 	$(PYTHON) -m venv $(ENV)
@@ -25,6 +25,11 @@ types:
 	$(BIN)/mypy
 
 check: lint types test
+
+# The site, in build/site; a warning is an error. PROVE=false leaves out the proofs of all cells, which take a minute.
+docs:
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/mkdocs build --quiet
 
 benchmarks:
 	$(BIN)/python benchmarks/layer.py

@@ -21,6 +21,7 @@ from lstm_spec.targets.command import Command
 from lstm_spec.targets.contract import TargetError, call_forward
 from lstm_spec.targets.packing import LayoutError
 from lstm_spec.targets.process import Limits, UnreadableError
+from lstm_spec.verify.replay import replay
 from tests import fuzz_answers, programs_that_fail
 
 ROOT = Path(__file__).parent.parent
@@ -246,6 +247,7 @@ def test_a_program_that_dies_is_a_discrepancy_and_the_rest_goes_on():
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert told["checks"][0]["message"] == "forward died of SIGSEGV on a valid case (float64)"
+    assert replay(told).message == "forward died of SIGSEGV on a valid case"
 
 
 @pytest.mark.parametrize("words", [[], ["numpy", "--command", "./my_lstm"]], ids=str)

@@ -14,7 +14,7 @@ from lstm_spec.cli import main
 from lstm_spec.report.conformance import Filled, as_dict, html, markdown
 from lstm_spec.targets.like import LIKE, interface
 from lstm_spec.targets.python import BUILT_IN
-from lstm_spec.verify import run, search
+from lstm_spec.verify import prepare, search
 from lstm_spec.verify.conformance import Cell, Column, Row, Table, cell, tables
 from lstm_spec.verify.upstream import script_name, script_of
 
@@ -24,7 +24,9 @@ ABOUT = {"date": "2026-01-01", "version": "0"}
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=8, seeded=4, sizes=(2, 3))})
+    monkeypatch.setattr(
+        prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=8, seeded=4, sizes=(2, 3))}
+    )
     monkeypatch.setattr(search, "SHRINKING_CALLS", 100)
 
 

@@ -1,16 +1,36 @@
-"""The how-to pages whose outputs are generated show what comes out."""
+"""The README and the pages of the documentation show what comes out, and nothing in them is left unrun."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.readme import render
+from tests.readme import BLOCK, DOCS, README, pages, render
 from tests.test_readme import without_rounding
 
-PAGES = Path(__file__).parent.parent / "docs" / "how-to"
+PAGES = [page for page in pages() if page != README]
+TESTS = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+NOT_RUN = {"continuous-integration.md": "a recipe for another build server"}
+"""Pages that show more than what is run, and what that is."""
 
 
-@pytest.mark.parametrize("name", ["diagnose.md", "frameworks.md", "identify.md", "onnx.md"])
-def test_a_page_shows_what_comes_out(name):
-    shown = (PAGES / name).read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_shows_what_comes_out(page):
+    shown = page.read_text(encoding="utf-8")
     assert without_rounding(render(shown)) == without_rounding(shown)
+
+
+def test_a_stale_page_would_be_noticed():
+    shown = "".join(
+        f"<!-- {kind} -->\n```text\n{body}\n```\n<!-- end -->\n"
+        for kind, body in [("python", "print(2 * 35)"), ("printed", "71")]
+    )
+    assert without_rounding(render(shown)) != without_rounding(shown)
+    assert render(shown) == shown.replace("71", "70")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_what_a_page_shows_is_run_by_a_test(page):
+    # What stands in sh is to be typed: it sets something up, or its output follows.
+    left = re.findall(r"^```(?!sh$)\w+$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.M)
+    assert not left or page.name in NOT_RUN or f'"{page.name}"' in TESTS

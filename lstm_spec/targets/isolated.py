@@ -136,6 +136,8 @@ class _Isolated:
 
     def _asked(self, what: str, request: tuple[Any, ...]) -> Any:
         kind, answer = self._service.ask(what, packed(request), _answer)
+        if kind == "refused":
+            raise TargetError(answer)
         if kind == "misbehaved":
             raise MisbehaviourError(answer)
         return answer
