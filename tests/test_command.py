@@ -215,7 +215,7 @@ def test_what_a_program_may_not_say_of_itself(claims, sentence):
 )
 def test_what_is_no_program_of_ours_is_refused(text, sentence):
     with pytest.raises(TargetError) as caught:
-        Command(text).target(limits=Limits(timeout=0.5 if "sleep" in text else 60))
+        Command(text).target(limits=Limits(start=0.5 if "sleep" in text else 60))
     assert str(caught.value) == sentence
 
 

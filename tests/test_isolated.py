@@ -222,7 +222,7 @@ def test_a_file_is_found_from_where_we_are(folder):
 def test_what_cannot_be_loaded_is_refused(folder, code, sentence):
     (folder / "bad.py").write_text(code)
     with pytest.raises(TargetError) as caught:
-        isolated("bad.py:f", limits=Limits(timeout=1 if "sleep" in code else 60))
+        isolated("bad.py:f", limits=Limits(start=1 if "sleep" in code else 60))
     assert str(caught.value).startswith(sentence)
 
 

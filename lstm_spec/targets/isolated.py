@@ -22,7 +22,7 @@ from lstm_spec.targets.python import target_of
 from lstm_spec.targets.service import Service, starting
 from lstm_spec.targets.worker import Here, packed, serve, streams, unpacked
 
-STARTING = Limits(timeout=120.0)
+STARTING = Limits(start=120.0)
 """How many seconds a process has until it can load a target; what loading takes is the target's own time."""
 
 
