@@ -7,7 +7,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ADDRESS = re.compile(r"""(?:src|href)\s*=|url\(|@import|https?://[^\s"<>]*""")
+ADDRESS = re.compile(r"""(?:src|href)\s*=\s*"(?!#)|url\(|@import|https?://[^\s"<>]*""")
 
 
 def read(page):

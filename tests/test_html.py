@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,3 +165,20 @@ def test_a_browser_has_nothing_to_complain_of(wrong, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(html(wrong), encoding="utf-8")
     assert console(path, tmp_path) == []
+
+
+def test_the_commands_of_the_page_are_ours(tmp_path, monkeypatch):
+    shown = (Path(__file__).parent.parent / "docs" / "how-to" / "html-report.md").read_text(encoding="utf-8")
+    (verify,), (run, export) = (
+        [line.removeprefix("$ lstm-spec ").split() for line in block.splitlines()]
+        for block in re.findall(r"```console\n(.*?)```", shown, flags=re.S)
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent)
+    Path("my_lstm.py").write_text("from tests.faulty import sigmoid_candidate as forward\n")
+    Path("nightly.toml").write_text('[[jobs]]\ntarget = "numpy"\nprofile = "quick"\nchecks = "signature"\n')
+    for words, status in (([*verify, "--checks", "signature,step"], 1), (run, 0), (export, 0)):
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == status, done.output
+    assert "c̃" in text(check_page(Path("report.html").read_text(encoding="utf-8")))
+    assert "signature" in text(check_page(Path("nightly.html").read_text(encoding="utf-8")))

@@ -144,8 +144,11 @@ def compare(before: str, after: str, json_file: str | None) -> None:
 @click.option("--json", "json_file", metavar="FILE", help="Every report whole.")
 @click.option("--csv", "csv_file", metavar="FILE", help="A row for every check.")
 @click.option("--markdown", "markdown_file", metavar="FILE", help="A table of targets and checks.")
+@click.option("--html", "html_file", metavar="FILE", help="A page of them that needs nothing else.")
 @sentences
-def export(findings: str, json_file: str | None, csv_file: str | None, markdown_file: str | None) -> None:
+def export(
+    findings: str, json_file: str | None, csv_file: str | None, markdown_file: str | None, html_file: str | None
+) -> None:
     """Write findings in other forms; - is stdout.
 
     \b
@@ -153,12 +156,13 @@ def export(findings: str, json_file: str | None, csv_file: str | None, markdown_
       lstm-spec campaign export nightly.sqlite --markdown table.md
     """
     from lstm_spec.report.campaign import csv_text, markdown_text
+    from lstm_spec.report.overview import overview
     from lstm_spec.verify.findings import Findings
 
     kept = Findings.existing(findings)
-    if not (json_file or csv_file or markdown_file):
-        raise click.UsageError("name a form: --json, --csv or --markdown")
+    if not (json_file or csv_file or markdown_file or html_file):
+        raise click.UsageError("name a form: --json, --csv, --markdown or --html")
     write_json({"jobs": kept.reports()}, json_file)
-    for place, make in ((csv_file, csv_text), (markdown_file, markdown_text)):
+    for place, make in ((csv_file, csv_text), (markdown_file, markdown_text), (html_file, overview)):
         if place is not None:
             write_text(make(kept), place)

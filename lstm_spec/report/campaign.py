@@ -22,7 +22,7 @@ def status_lines(findings: Findings) -> Iterator[str]:
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in status["verdicts"].items())
     left = f"; {status['left']:,} left" if status["left"] else ""
     yield f"{status['done']:,} jobs done{left}" + (f": {verdicts}" if verdicts else "")
-    for job, rows in _by_job(findings.rows()).items():
+    for job, rows in by_job(findings.rows()).items():
         if rows[0].verdict != "verified":
             failing = [r for r in rows if r.status in ("discrepancy", "error", "inconclusive")]
             yield f"{rows[0].verdict.upper()}  {job}" + (f": {_said(failing[0])}" if failing else "")
@@ -33,7 +33,7 @@ def finding_lines(findings: Findings, target: str | None) -> Iterator[str]:
     rows = findings.rows(target)
     if not rows:
         yield "nothing is found yet" if target is None else f"nothing is found yet about {target}"
-    for job, own in _by_job(rows).items():
+    for job, own in by_job(rows).items():
         lines = [r for r in own if target is not None or r.status not in ("verified", "not_claimed")]
         yield f"{own[0].verdict.upper()}  {job}"
         for row in lines:
@@ -70,33 +70,40 @@ def csv_text(findings: Findings) -> str:
 
 def markdown_text(findings: Findings) -> str:
     """Return a table of jobs and what their checks said, the laws of a cell in one column."""
-    by_job = _by_job(findings.rows())
-    columns = list(dict.fromkeys(_column(r) for rows in by_job.values() for r in rows if r.check))
+    jobs = by_job(findings.rows())
+    columns = list(dict.fromkeys(column_of(r) for rows in jobs.values() for r in rows if r.check))
     lines = [f"| job | verdict | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
-    for job, rows in by_job.items():
-        cells = [_worst([r.status for r in rows if r.check and _column(r) == c]) for c in columns]
+    for job, rows in jobs.items():
+        cells = [_spaced(worst_of([r.status for r in rows if r.check and column_of(r) == c])) for c in columns]
         lines.append(f"| {job.replace('|', chr(92) + '|')} | {rows[0].verdict} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _by_job(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def by_job(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return rows by their jobs, in their order."""
     jobs: dict[str, list[Row]] = {}
     for row in rows:
         jobs.setdefault(row.job, []).append(row)
     return jobs
 
 
+def _spaced(status: str) -> str:
+    return status.replace("_", " ")
+
+
 def _said(row: Row) -> str:
     return ": ".join(filter(None, (row.check, row.message)))
 
 
-def _column(row: Row) -> str:
+def column_of(row: Row) -> str:
+    """Return the column of a check in a table of many: all laws share one."""
     return "laws" if row.check.startswith("law_") else row.check
 
 
 _SEVERITY = ("discrepancy", "error", "inconclusive", "known_deviation", "blocked", "verified", "not_claimed")
 
 
-def _worst(statuses: Sequence[str]) -> str:
+def worst_of(statuses: Sequence[str]) -> str:
+    """Return the status that weighs most, empty where there is none."""
     known = [s for s in _SEVERITY if s in statuses]
-    return known[0].replace("_", " ") if known else (statuses[0] if statuses else "")
+    return known[0] if known else (statuses[0] if statuses else "")

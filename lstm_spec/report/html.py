@@ -271,19 +271,20 @@ def _again(report: Report) -> Iterator[Markup]:
     line = command(report)
     if line:
         yield tag("p", "The same questions again:")
-        yield _code("command", line)
+        yield code("command", line)
     if report.failing is None or report.finding is None:
         return
     if line:
         yield tag("p", "The simplest case alone, kept in a file and asked again after a change:")
-        yield _code("command", f"{line} --json report.json\nlstm-spec replay report.json")
+        yield code("command", f"{line} --json report.json\nlstm-spec replay report.json")
     yield tag("h3", "The simplest case found")
-    yield _code("numbers", "\n".join(case_lines(report.finding)))
+    yield code("numbers", "\n".join(case_lines(report.finding)))
     yield tag("h3", "Python that shows it")
-    yield _code("Python", report.failing.snippet.rstrip())
+    yield code("Python", report.failing.snippet.rstrip())
 
 
-def _code(name: str, text: str) -> Markup:
+def code(name: str, text: str) -> Markup:
+    """Return lines of code or numbers in a box; name: what they are."""
     return tag("pre", tag("code", text), class_="scroll", role="group", aria_label=name, tabindex=0)
 
 
