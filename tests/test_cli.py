@@ -275,3 +275,17 @@ def test_a_stream_of_errors_that_is_closed_changes_nothing(folder):
     assert done.returncode == 0
     lines = [line.split(" ")[0] for line in done.stdout.splitlines()]
     assert lines == ["VERIFIED", "check", "signature", "gradients"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a descriptor")
+@pytest.mark.parametrize("target", ["correct", "raises"])
+def test_where_nobody_reads_the_status_is_still_that_of_the_verdict(folder, target):
+    (folder / "mine.py").write_text(TARGETS + "\ndef raises(*arguments):\n    raise RuntimeError\n")
+    words = [f"mine.py:{target}", "--checks", "signature"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    unread = process(*words, stdout=writer)
+    os.close(writer)
+    closed = process(*words, stdout=None, preexec_fn=lambda: os.close(1))
+    status = int(target == "raises")
+    assert [(done.returncode, done.stderr) for done in (unread, closed)] == [(status, "printed by the import\n")] * 2

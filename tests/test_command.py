@@ -21,6 +21,7 @@ from lstm_spec.targets.command import Command
 from lstm_spec.targets.contract import TargetError, call_forward
 from lstm_spec.targets.packing import LayoutError
 from lstm_spec.targets.process import Limits, UnreadableError
+from lstm_spec.verify.replay import replay
 from tests import fuzz_answers, programs_that_fail
 
 ROOT = Path(__file__).parent.parent
@@ -214,7 +215,7 @@ def test_what_a_program_may_not_say_of_itself(claims, sentence):
 )
 def test_what_is_no_program_of_ours_is_refused(text, sentence):
     with pytest.raises(TargetError) as caught:
-        Command(text).target(limits=Limits(timeout=0.5 if "sleep" in text else 60))
+        Command(text).target(limits=Limits(start=0.5 if "sleep" in text else 60))
     assert str(caught.value) == sentence
 
 
@@ -246,6 +247,7 @@ def test_a_program_that_dies_is_a_discrepancy_and_the_rest_goes_on():
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert told["checks"][0]["message"] == "forward died of SIGSEGV on a valid case (float64)"
+    assert replay(told).message == "forward died of SIGSEGV on a valid case"
 
 
 @pytest.mark.parametrize("words", [[], ["numpy", "--command", "./my_lstm"]], ids=str)

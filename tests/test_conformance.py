@@ -14,9 +14,9 @@ from lstm_spec.cli import main
 from lstm_spec.report.conformance import Filled, as_dict, html, markdown
 from lstm_spec.targets.like import LIKE, interface
 from lstm_spec.targets.python import BUILT_IN
-from lstm_spec.verify import run, search
+from lstm_spec.verify import prepare, search
 from lstm_spec.verify.conformance import Cell, Column, Row, Table, cell, tables
-from lstm_spec.verify.upstream import script_of
+from lstm_spec.verify.upstream import script_name, script_of
 
 ROOT = Path(__file__).parent.parent
 ABOUT = {"date": "2026-01-01", "version": "0"}
@@ -24,7 +24,9 @@ ABOUT = {"date": "2026-01-01", "version": "0"}
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=8, seeded=4, sizes=(2, 3))})
+    monkeypatch.setattr(
+        prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=8, seeded=4, sizes=(2, 3))}
+    )
     monkeypatch.setattr(search, "SHRINKING_CALLS", 100)
 
 
@@ -124,3 +126,17 @@ def test_a_discrepancy_comes_with_a_script_that_needs_the_runtime_and_numpy(tmp_
 
 def test_there_is_no_script_where_nothing_is_wrong():
     assert script_of(cell(ROW, Column("plain", "{target}"))) is None
+
+
+def test_the_committed_page_is_of_the_tables_as_they_are_declared():
+    known = json.loads((ROOT / "docs" / "conformance.json").read_text(encoding="utf-8"))
+    declared = {table.title: table for table in tables()}
+    for made in known["tables"]:
+        table = declared[made["title"]]
+        assert {c["column"] for c in made["cells"]} == {c.name for c in table.columns}
+        assert {c["row"] for c in made["cells"]} <= {r.name for r in table.rows}
+        assert all(c["status"] != "error" for c in made["cells"])
+        wrong = [c for c in made["cells"] if c["status"] == "discrepancy" and c["target"].startswith("onnx.")]
+        scripts = {p.name for p in (ROOT / "docs" / "upstream").glob("*.py")}
+        assert {script_name(c["row"], c["column"]) for c in wrong} <= scripts
+    assert f"on {known['date']}." in (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")

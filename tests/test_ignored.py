@@ -8,16 +8,19 @@ import pytest
 import lstm_spec as ls
 from lstm_spec.compute.answers import canonical
 from lstm_spec.spec.layers import layers
+from lstm_spec.spec.network import Layer, Network
 from lstm_spec.spec.recurrent import gru, rnn
 from lstm_spec.targets.contract import Target
-from lstm_spec.verify import run, search
+from lstm_spec.verify import prepare, search
 from lstm_spec.verify.diagnose import hypotheses
 from lstm_spec.verify.ignored import ignored, ignored_in_network
 
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
-    monkeypatch.setattr(run, "PROFILES", {"quick": replace(run.PROFILES["quick"], small=8, seeded=8, sizes=(2, 3))})
+    monkeypatch.setattr(
+        prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=8, seeded=8, sizes=(2, 3))}
+    )
     monkeypatch.setattr(search, "SHRINKING_CALLS", 20)
 
 
@@ -77,6 +80,13 @@ def test_what_a_network_ignores_is_told_of_all_directions_at_once(name):
     got = hypothesis.forward(params, x, *states)
     right = hypothesis.right.forward(params, x, *states)
     assert not np.allclose(got[0], right[0])
+
+
+def test_a_reverse_direction_with_options_of_its_own_is_told_from_one_without():
+    layer = Layer(cell=ls.lstm(), direction="both", reverse_cell=ls.lstm(activations={"c": "relu"}))
+    found = ignored_in_network(Network(name="two cells", layers=(layer,)))
+    assert [h.id for h in found] == ["activations-ignored", "reverse-options-ignored"]
+    assert found[1].changed.every_pass[1].cell == ls.lstm()
 
 
 def test_lengths_that_are_ignored_are_named():

@@ -19,6 +19,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.process import Limits
 from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.fit import UsageError
+from lstm_spec.verify.replay import replay
 from tests import lawless, misbehaving
 from tests.faulty import correct, gates_permuted
 
@@ -73,7 +74,7 @@ def test_a_correct_target_is_verified_with_the_same_numbers():
     here = ls.verify("numpy", profile="quick", checks=checks).to_dict()
     for given in ("numpy", Target(name="numpy", **layer())):
         there = apart(given, checks=checks).to_dict()
-        assert {**there, "seconds": 0} == {**here, "seconds": 0}
+        assert {**there, "seconds": 0, "given": {}} == {**here, "seconds": 0, "given": {}}
 
 
 def layer():
@@ -97,6 +98,14 @@ def test_a_target_says_over_there_what_it_is():
     assert (told.name, told.layout, told.spec, told.dtypes) == ("mine", given.layout, layers, ("float32",))
     assert told.weights["b"].tolist() == [1, 1, 1]
     assert (told.backward, told.possible) == (None, given.possible)
+
+
+def test_what_its_library_is_set_to_is_asked_over_there(monkeypatch):
+    """Here it is of no account."""
+    monkeypatch.setattr("lstm_spec.targets.contract.has_float64", lambda kind: False)
+    with pytest.raises(TargetError, match="SimpleNamespace: JAX computes in float32 until it is told otherwise"):
+        apart(unnamed(correct), checks=["step"])
+    assert apart(unnamed(correct), checks=["step"], dtypes=["float32"]).verdict == "verified"
 
 
 def test_sizes_are_asked_over_there():
@@ -166,8 +175,10 @@ def fails(params, x, h0, c0):
 
 
 def test_nothing_is_left_of_a_process_that_was_lost(folder):
+    """Nor of the one in which the report is replayed."""
     report = apart("mine.py:leaves_a_child", checks=["signature"], first_finding=True)
-    assert report.finding.message == "forward died of SIGABRT on a valid case"
+    again = replay(report.to_dict())
+    assert report.finding.message == again.message == "forward died of SIGABRT on a valid case"
     assert is_gone(int((folder / "pid").read_text()))
 
 
@@ -211,7 +222,7 @@ def test_a_file_is_found_from_where_we_are(folder):
 def test_what_cannot_be_loaded_is_refused(folder, code, sentence):
     (folder / "bad.py").write_text(code)
     with pytest.raises(TargetError) as caught:
-        isolated("bad.py:f", limits=Limits(timeout=1 if "sleep" in code else 60))
+        isolated("bad.py:f", limits=Limits(start=1 if "sleep" in code else 60))
     assert str(caught.value).startswith(sentence)
 
 

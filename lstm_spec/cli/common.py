@@ -100,16 +100,22 @@ def writing(place: str) -> Iterator[None]:
     """Turn a full disk or a place that cannot be written into one sentence and exit status 2."""
     try:
         yield
-        sys.stdout.flush()
+        # There is none where a caller has closed it.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more, which click knows how to end.
-        raise
+        # Nobody reads any more; the exit status is still for somebody to see.
+        _write_nowhere()
     except OSError as error:
         click.echo(f"lstm-spec: cannot write {place}: {error.strerror}", err=True)
-        # What could not be written would be tried again, and complained of, when the interpreter ends.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         sys.exit(2)
+
+
+def _write_nowhere() -> None:
+    """Give up stdout: what could not be written would be tried again, and complained of, when the interpreter ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

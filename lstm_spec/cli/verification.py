@@ -42,6 +42,7 @@ from lstm_spec.cli.common import (
 @click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write it there as JUnit's XML; - is stdout.")
+@click.option("--html", "html_file", metavar="FILE", help="Write it there as a page that needs nothing else.")
 @sentences
 def verify(
     target: str | None,
@@ -65,6 +66,7 @@ def verify(
     memory: float | None,
     json_file: str | None,
     junit_file: str | None,
+    html_file: str | None,
 ) -> None:
     """Hold TARGET against the specification.
 
@@ -88,10 +90,11 @@ def verify(
 
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
-    check_place(json_file)
-    check_place(junit_file)
-    if json_file == junit_file == "-":
-        raise click.UsageError("--json and --junit cannot both go to stdout: give one of them a file")
+    places = {"--json": json_file, "--junit": junit_file, "--html": html_file}
+    for place in places.values():
+        check_place(place)
+    if len(out := [name for name, place in places.items() if place == "-"]) > 1:
+        raise click.UsageError(f"{' and '.join(out)} cannot both go to stdout: give one of them a file")
     if target is not None and target.endswith(".onnx"):
         fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
@@ -99,7 +102,7 @@ def verify(
         asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
         asked |= {"skip": skip or (), "require": require or ()}
         asked |= {"known_deviations": known_deviations, "strict": strict}
-        sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, asked))
+        sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, html_file, asked))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
     # Whatever a target prints must not get between the lines of the report.
@@ -125,17 +128,26 @@ def verify(
         )
     for warning in report.warnings:
         click.echo(f"lstm-spec: warning: {warning}", err=True)
-    if "-" not in (json_file, junit_file):
+    if "-" not in places.values():
         with writing("the output"):
             print_report(report, terminal())
     write_json(report.to_dict(), json_file)
     if junit_file is not None:
         write_text(junit(report), junit_file)
+    if html_file is not None:
+        from lstm_spec.report.html import html
+
+        write_text(html(report), html_file)
     sys.exit(report.exit_status)
 
 
 def _model(
-    path: str, runtime: str, reading: dict[str, str] | None, json_file: str | None, asked: dict[str, Any]
+    path: str,
+    runtime: str,
+    reading: dict[str, str] | None,
+    json_file: str | None,
+    html_file: str | None,
+    asked: dict[str, Any],
 ) -> int:
     """Verify the nodes of a model, print and write what was found, and return the exit status."""
     from lstm_spec.report.aside import aside
@@ -145,10 +157,14 @@ def _model(
 
     with progress_bar() as progress, aside():
         report = verify_model(path, runtime=runtime, readings=reading, progress=progress, **asked)
-    if json_file != "-":
+    if "-" not in (json_file, html_file):
         with writing("the output"):
             print_model(report, terminal())
     write_json(report.to_dict(), json_file)
+    if html_file is not None:
+        from lstm_spec.report.html import model_html
+
+        write_text(model_html(report), html_file)
     return report.exit_status
 
 

@@ -7,10 +7,17 @@ from types import MappingProxyType
 from typing import Any
 
 from lstm_spec.verify.conformance import RAISES, Cell, Table
-from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED, VERIFIED
+from lstm_spec.verify.verdict import DISCREPANCY, ERROR, INCONCLUSIVE, NOT_CLAIMED, VERIFIED
 
 WORDS: Mapping[str, str] = MappingProxyType(
-    {VERIFIED: "verified", DISCREPANCY: "DISCREPANCY", RAISES: "raises", NOT_CLAIMED: "–", INCONCLUSIVE: "inconclusive"}
+    {
+        VERIFIED: "verified",
+        DISCREPANCY: "DISCREPANCY",
+        RAISES: "raises",
+        NOT_CLAIMED: "–",
+        INCONCLUSIVE: "inconclusive",
+        ERROR: "not run",
+    }
 )
 """What stands in the table for each status; – is a feature that nobody claims."""
 

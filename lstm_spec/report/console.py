@@ -28,7 +28,15 @@ _MOST_NUMBERS = 64
 def terminal() -> Console:
     """Return the console of stdout: plain text where that is no terminal, or where NO_COLOR asks for it."""
     # The library's own answer to NO_COLOR keeps bold and dim.
-    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
+    return _Terminal(color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
+class _Terminal(Console):
+    """A console that leaves it to its caller what becomes of the exit status where nobody reads."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the library would make exit status 1 of, which is that of a discrepancy."""
+        raise BrokenPipeError
 
 
 def print_report(report: Report, console: Console) -> None:

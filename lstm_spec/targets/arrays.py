@@ -51,8 +51,5 @@ def to_numpy(value: Any, kind: str) -> NDArray[Any]:
 
 
 def has_float64(kind: str) -> bool:
-    """Tell whether the library ``kind`` has float64 arrays; JAX makes float32 of them unless it is told not to.
-
-    Where it is not imported the target runs in another process, in which its configuration counts.
-    """
-    return kind != "jax" or "jax" not in sys.modules or bool(sys.modules["jax"].config.jax_enable_x64)
+    """Tell whether the library ``kind`` has float64 arrays; JAX makes float32 of them unless it is told not to."""
+    return kind != "jax" or bool(sys.modules["jax"].config.jax_enable_x64)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.calls import Arguments, Function, MisbehaviourError, Past, perform
+from lstm_spec.targets.arrays import has_float64
+from lstm_spec.targets.calls import Arguments, Function, MisbehaviourError, Past, Remote, perform
 from lstm_spec.targets.held import Held, held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.origin import Origin
@@ -84,6 +85,18 @@ class Gradients:
     """What a backward pass returned, in the specification's own terms: by parameter, "x", and "h0", "c0", …"""
 
     values: Mapping[str, Array]
+
+
+def check_format(target: Target, dtype: str) -> None:
+    """Raise TargetError for a format that the library whose arrays a target takes is not set to.
+
+    Of a target in another process only that one knows.
+    """
+    if dtype == "float64" and not isinstance(target.forward, Remote) and not has_float64(target.arrays):
+        raise TargetError(
+            f"{target.name}: JAX computes in float32 until it is told otherwise;"
+            ' call jax.config.update("jax_enable_x64", True) in the file of the target, or ask for float32'
+        )
 
 
 def call_forward(

@@ -22,7 +22,7 @@ from lstm_spec.targets.python import target_of
 from lstm_spec.targets.service import Service, starting
 from lstm_spec.targets.worker import Here, packed, serve, streams, unpacked
 
-STARTING = Limits(timeout=120.0)
+STARTING = Limits(start=120.0)
 """How many seconds a process has until it can load a target; what loading takes is the target's own time."""
 
 
@@ -136,6 +136,8 @@ class _Isolated:
 
     def _asked(self, what: str, request: tuple[Any, ...]) -> Any:
         kind, answer = self._service.ask(what, packed(request), _answer)
+        if kind == "refused":
+            raise TargetError(answer)
         if kind == "misbehaved":
             raise MisbehaviourError(answer)
         return answer

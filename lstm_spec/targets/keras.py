@@ -192,7 +192,10 @@ def _sequence(keras: Any, layer: Any, both: bool) -> Run:
     def run(params: Mapping[str, Any], x: Any, *rest: Any) -> tuple[Any, ...]:
         *states, lengths = rest
         given = [state[k] for k in range(2) for state in states] if both else states
-        mask = None if lengths is None else keras.ops.arange(x.shape[1])[None] < lengths[:, None]
+        mask = None
+        if lengths is not None:
+            # TensorFlow compares integers of the same size only.
+            mask = keras.ops.arange(x.shape[1], dtype=keras.backend.standardize_dtype(lengths.dtype)) < lengths[:, None]
         y, *final = call(params, x, initial_state=given, mask=mask)
         if both:
             final = [keras.ops.stack(pair) for pair in zip(final[: len(states)], final[len(states) :], strict=True)]

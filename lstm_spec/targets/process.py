@@ -39,11 +39,12 @@ GB = 10**9
 class Limits:
     """What a target in a process of its own may take: seconds a call, and bytes of memory beyond what it starts with.
 
-    Memory is limited where the system can do so.
+    start: how many seconds it has until it can be asked. Memory is limited where the system can do so.
     """
 
     timeout: float = 60.0
     memory: int = 8 * GB
+    start: float = 60.0
 
 
 def limited(timeout: float | None = None, memory: float | None = None) -> Limits:
@@ -52,7 +53,9 @@ def limited(timeout: float | None = None, memory: float | None = None) -> Limits
         if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
             raise TargetError(f"{name} is a positive number, got {value!r}")
     usual = Limits()
-    return Limits(usual.timeout if timeout is None else timeout, usual.memory if memory is None else int(memory * GB))
+    seconds = usual.timeout if timeout is None else timeout
+    most = usual.memory if memory is None else int(memory * GB)
+    return Limits(seconds, most, max(seconds, usual.start))
 
 
 class EndedError(Exception):

@@ -98,11 +98,11 @@ def starting(process: Process, begun: str, late: str, limits: Limits) -> Iterato
     """
     try:
         try:
-            yield time.monotonic() + limits.timeout
+            yield time.monotonic() + limits.start
         except EndedError as error:
             raise TargetError(f"{begun}: its process {error}") from None
         except TimeoutError:
-            raise TargetError(f"{late} {limits.timeout:g} s; give it longer with --timeout") from None
+            raise TargetError(f"{late} {limits.start:g} s; give it longer with --timeout") from None
         except UnreadableError as error:
             raise TargetError(f"{begun}: its process wrote {error}".rstrip(",")) from None
     except BaseException:

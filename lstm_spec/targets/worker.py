@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from lstm_spec.targets.calls import Arguments, MisbehaviourError, Past, exception_text, perform
-from lstm_spec.targets.contract import Target
+from lstm_spec.targets.contract import Target, TargetError, check_format
 from lstm_spec.targets.python import load
 
 MARK = b"lstm"
@@ -124,7 +124,10 @@ def _performed(
     target: Target, calls: dict[int, Past], number: int, method: str, arguments: Arguments, names: tuple[str, ...]
 ) -> tuple[str, Any]:
     try:
+        check_format(target, arguments.rest[0][1].dtype.name)
         calls[number], results = perform(getattr(target, method), method, arguments, names, arrays=target.arrays)
+    except TargetError as error:
+        return "refused", str(error)
     except MisbehaviourError as misbehaviour:
         return "misbehaved", str(misbehaviour)
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
 from lstm_spec.targets.calls import exception_text, raised_at
+from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
@@ -134,6 +135,9 @@ class Asking:
                     break
         except KeyboardInterrupt:
             self.results[check.id] = _interrupted(self._shown(check, _result(check, tallies, declared)))
+            raise
+        except TargetError:
+            # In its own process it turns out that it cannot be asked at all.
             raise
         except Exception as error:
             # A fault of ours, not of the target; what else there is to ask goes on.
@@ -267,12 +271,14 @@ def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, K
     result = CheckResult(
         check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
     )
+    result = replace(result, spread=tuple(map(sum, zip(*(t.spread for t in tallies.values()), strict=True))))
     if found:
         dtype, finding = found[0]
         known = declared.get(dtype)
         status, because = (DISCREPANCY, "") if known is None else (KNOWN_DEVIATION, f"; known: {known.because}")
         message = f"{finding.message} ({dtype}){because}"
-        return replace(result, status=status, message=message, finding=finding, known=known)
+        extreme = tallies[dtype].extreme
+        return replace(result, status=status, message=message, finding=finding, extreme=extreme, known=known)
     if inconclusive > MOST_INCONCLUSIVE * cases:
         which = "every case was" if inconclusive == cases else f"{inconclusive:,} of {cases:,} cases were"
         return replace(result, status=INCONCLUSIVE, message=f"{which} too ill-conditioned to tell")

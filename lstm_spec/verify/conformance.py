@@ -14,13 +14,16 @@ from typing import Any
 
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.verify.run import verify
-from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED, VERIFIED, Report
+from lstm_spec.verify.verdict import DISCREPANCY, ERROR, INCONCLUSIVE, NOT_CLAIMED, VERIFIED, Report
 
 RAISES = "raises"
 """The target said that it cannot, which is another thing than computing something else in silence."""
 
 VALUES = ("signature", "step", "sequence")
 """The checks of a feature for which none are named."""
+
+PATIENCE = 300.0
+"""How many seconds a target may take to be loaded, and for one call: what compiles is slow on a busy machine."""
 
 _OWN = frozenset({"lstm_spec", "python", "numpy", "sympy", "hypothesis"})
 
@@ -68,8 +71,8 @@ class Table:
 class Cell:
     """What was found out about one feature of one implementation.
 
-    status: "verified", "discrepancy", "raises", "not_claimed" or "inconclusive"; message: what was seen; diagnosis:
-    what is probably wrong; report: the whole of it.
+    status: "verified", "discrepancy", "raises", "not_claimed", "inconclusive" or "error"; message: what was seen;
+    diagnosis: what is probably wrong; report: the whole of it.
     """
 
     row: str
@@ -124,7 +127,7 @@ def conformance(
     """Yield what is found out, implementation by implementation; of one that is not installed, nothing.
 
     only: a part of the names of implementations; profile, seed: as for ``verify``; tick: called with (done, total,
-    what) before every cell. Raises TargetError for a target that is named wrongly.
+    what) before every cell. A target that cannot be used ends nothing: its cell says why.
     """
     rows = [row for row in table.rows if only is None or only.lower() in row.name.lower()]
     total, done = len(rows) * len(table.columns), 0
@@ -136,9 +139,9 @@ def conformance(
             try:
                 yield cell(row, column, profile=profile, seed=seed)
             except TargetError as error:
-                if "install it with" not in str(error):
-                    raise
-                break
+                if "install it with" in str(error):
+                    break
+                yield Cell(row.name, column.name, row.target(column) or "", ERROR, str(error))
 
 
 def cell(row: Row, column: Column, *, profile: str = "quick", seed: int = 0) -> Cell:
@@ -147,7 +150,9 @@ def cell(row: Row, column: Column, *, profile: str = "quick", seed: int = 0) -> 
     if name is None:
         return Cell(row.name, column.name, "", NOT_CLAIMED)
     with _environment(row.environment):
-        report = verify(name, profile=profile, seed=seed, checks=column.checks, dtypes=column.dtypes, isolate=True)
+        report = verify(
+            name, profile=profile, seed=seed, checks=column.checks, dtypes=column.dtypes, isolate=True, timeout=PATIENCE
+        )
     versions = {package: v for package, v in report.versions.items() if package not in _OWN}
     status, message, diagnosis = _said(report)
     return Cell(row.name, column.name, name, status, message, diagnosis, report.cases, versions, report)

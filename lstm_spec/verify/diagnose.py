@@ -7,9 +7,9 @@ cannot be told from the specification explains nothing. Nothing is said unless s
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.compile import Array
+from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import Case
@@ -28,7 +29,7 @@ from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
 from lstm_spec.verify.network_hypotheses import in_every_pass
-from lstm_spec.verify.substitutions import substitutions
+from lstm_spec.verify.substitutions import other_cells, substitutions
 
 BEST_SINGLES = 20
 """How many of the hypotheses that come nearest alone are tried in pairs."""
@@ -39,8 +40,11 @@ REPEATED = 1e-12
 USUAL = frozenset({"gate_order", "packing", "coupling", "directions", "lengths"})
 """The kinds of hypotheses that are tried in pairs besides."""
 
+MISREAD = frozenset({"gate_order", "packing", "order_of_some"})
+"""The kinds of hypotheses that leave nothing alike, so that a second fault beside them has to be looked for."""
+
 SECONDS = 10.0
-"""After how long no further pair is tried."""
+"""After how long, of the processor's time, no further pair is tried."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +65,31 @@ class Diagnosis:
     """What is probably wrong.
 
     id: that of the hypothesis; sentence: what is wrong; confidence: 1 over the number of hypotheses that explain the
-    observations equally well.
+    observations equally well. equations: the names of those at fault, of the cell or of its backward pass, where it is
+    about some.
     """
 
     id: str
     sentence: str
     confidence: float
+    equations: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diagnosis as JSON takes it."""
-        return {"id": self.id, "sentence": self.sentence, "confidence": round(self.confidence, 3)}
+        return {
+            "id": self.id,
+            "sentence": self.sentence,
+            "confidence": round(self.confidence, 3),
+            "equations": list(self.equations),
+        }
 
 
 def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
         return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    return (*ignored(cell), *mispackings(cell), *faults(cell), *substitutions(cell), *equation_hypotheses(cell))
+    whole = (*substitutions(cell), *equation_hypotheses(cell), *other_cells(cell))
+    return (*ignored(cell), *mispackings(cell), *faults(cell), *whole)
 
 
 @lru_cache(maxsize=16)
@@ -103,7 +115,7 @@ def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Can
 def said(found: Iterable[Candidate]) -> tuple[Diagnosis, ...]:
     """Return hypotheses that explain observations equally well as diagnoses, each sentence once."""
     distinct = {h.sentence: h for h in found}
-    return tuple(Diagnosis(h.id, h.sentence, 1 / len(distinct)) for h in distinct.values())
+    return tuple(Diagnosis(h.id, h.sentence, 1 / len(distinct), h.at_fault) for h in distinct.values())
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,7 @@ class Matcher:
     """
 
     def __init__(self, observations: Sequence[Observation], contract: Accuracy, *, limit: float | None = None) -> None:
-        self.observations = observations
+        self.observations, self.contract = observations, contract
         self.limit = contract.unit ** (2 / 3) if limit is None else limit
         self.nearness: dict[str, Nearness] = {}
         self._right: dict[int, Mapping[str, Array]] = {}
@@ -153,24 +165,63 @@ class Matcher:
         """Return the candidates that explain all observations."""
         return said([h for h in candidates if self.explains(h)])
 
-    def pairs(self, candidates: Iterable[Candidate], *, seconds: float) -> tuple[Diagnosis, ...]:
+    def pairs(
+        self, candidates: Iterable[Candidate], *, seconds: float, isolating: Sequence[Observation] = ()
+    ) -> tuple[Diagnosis, ...]:
         """Return the first two candidates that do so together.
 
-        What is usually wrong is tried first, since two mistakes of packing hide each other, and then what comes nearest
-        alone.
+        isolating: observations in which some part of the equations has no say, so that one of two faults explains them
+        alone; those are tried with each other first. Then comes what is usually wrong, since two mistakes of packing
+        hide each other, what comes nearest alone, and every mistake of packing with every other one. seconds: of the
+        processor, whatever else it has to do.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.process_time() + seconds
         looked = [h for h in candidates if h.id in self.nearness]
+        partial = self._partial(looked, (*self.observations[:1], *isolating))
         nearest = sorted(looked, key=lambda h: self.nearness[h.id].mean)[:BEST_SINGLES]
         usual = [h for h in looked if h.kind in USUAL]
-        for first, second in chain(combinations(usual, 2), combinations(nearest, 2)):
-            if time.monotonic() > deadline:
+        some = ((a, b) for a in partial for b in looked if b not in partial)
+        misread = (h for h in looked if h.kind in MISREAD)
+        wrong = [h for h in looked if h.kind not in MISREAD]
+        tried = (
+            combinations(partial, 2),
+            combinations(usual, 2),
+            some,
+            combinations(nearest, 2),
+            product(misread, wrong),
+        )
+        matcher = Matcher([*isolating[:1], *self.observations], self.contract, limit=self.limit)
+        for first, second in chain.from_iterable(tried):
+            if time.process_time() > deadline:
                 break
             # One order of gates after another is an order of gates.
             pair = None if first.kind == second.kind == "gate_order" else first.joined(second)
-            if pair is not None and self.explains(pair):
+            if pair is not None and matcher.explains(pair):
                 return said([pair])
         return ()
+
+    def _partial(self, looked: Sequence[Candidate], observations: Sequence[Observation]) -> list[Candidate]:
+        """Return the candidates that explain at least one output of one observation, which the specification does not.
+
+        Those that explain most come first.
+        """
+        count: dict[str, int] = {}
+        for observation in observations:
+            right = self._agreeing(looked[0].right, observation) if looked else frozenset()
+            wrong = observation.returned.keys() - right
+            for hypothesis in looked if wrong else ():
+                count[hypothesis.id] = count.get(hypothesis.id, 0) + len(
+                    self._agreeing(hypothesis, observation) & wrong
+                )
+        return sorted((h for h in looked if count.get(h.id)), key=lambda h: -count[h.id])
+
+    def _agreeing(self, hypothesis: Candidate, observation: Observation) -> frozenset[str]:
+        """Return the names of the outputs that a hypothesis gives in full."""
+        given = run_hypothesis(hypothesis, observation.case)
+        alone = ({name: a} for name, a in observation.returned.items())
+        return frozenset(
+            name for one in alone for name in one if distance(given, one, observation.floors) <= self.limit
+        )
 
     def explains(self, hypothesis: Candidate) -> bool:
         """Tell whether a hypothesis gives what was observed, and is told from the specification by it."""
@@ -253,7 +304,7 @@ def _gaps(first: Array, second: Array, floor: float) -> Array:
     with np.errstate(all="ignore"):
         scale = np.maximum(np.maximum(np.abs(first), np.abs(second)), floor)
         gap = np.where(same, 0.0, np.abs(first - second) / scale)
-    return np.nan_to_num(gap, nan=np.inf)
+    return np.where(np.isnan(gap), np.inf, gap)
 
 
 PROBES: tuple[tuple[Mapping[str, int], int, int, str], ...] = (
@@ -265,6 +316,18 @@ PROBES: tuple[tuple[Mapping[str, int], int, int, str], ...] = (
     ({"n": 1, "m": 2, "q": 1}, 70, 1, "usual"),
 )
 """What a target is asked for a diagnosis: sizes, steps, rows and regime, the most telling first."""
+
+
+def isolating_cases(make: Callable[..., Case], cell: Program) -> Iterator[Case]:
+    """Yield cases of one step in which one state, or all parameters of one gate, are zero; make: as ``probe_cases``."""
+    sizes = {s.name: {"n": 2, "m": 3, "q": 2}.get(s.name, 2) for s in cell.sizes}
+    whole = make(sizes=sizes, T=1, B=4, regime="weights x3", seed=len(PROBES))
+    yield whole
+    for k in range(len(whole.states)):
+        yield replace(whole, states=tuple(0 * s if j == k else s for j, s in enumerate(whole.states)))
+    for gate in dict.fromkeys(parse_name(name).subscript for name in whole.params):
+        params = {name: 0 * p if parse_name(name).subscript == gate else p for name, p in whole.params.items()}
+        yield replace(whole, params=params)
 
 
 def probe_cases(make: Callable[..., Case], cell: Program | Network) -> Iterator[Case]:

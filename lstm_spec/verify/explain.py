@@ -1,6 +1,7 @@
 """From a failed verification to a diagnosis: ask the target the telling questions, and match its answers."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.verify.cases import Case, seeded_case, with_lengths
-from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, probe_cases
+from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, isolating_cases, probe_cases
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
@@ -39,7 +40,7 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
     found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
-    found = found or matcher.pairs(candidates, seconds=SECONDS)
+    found = found or matcher.pairs(candidates, seconds=SECONDS, isolating=_isolating(subject, finding.case))
     gates = gates_of(network_of(cell).every_pass[0].cell)
     return tuple(in_layout(d, subject.target.layout, gates) for d in found)
 
@@ -82,6 +83,19 @@ def _observations(subject: Subject, cell: Program | Network, counterexample: Cas
             yield Observation(case, _known(cell, case, _returned(subject, case)))
         except MisbehaviourError:
             continue
+
+
+def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:
+    """Ask a cell what tells two faults at once apart; nothing where its weights are fixed."""
+    if not isinstance(subject.cell, Program) or subject.target.weights is not None:
+        return []
+    gradients = bool(counterexample.cotangents)
+    make = partial(seeded_case, subject.cell, str(counterexample.dtype), gradients=gradients)
+    found = []
+    for case in isolating_cases(make, subject.cell):
+        with suppress(MisbehaviourError):
+            found.append(Observation(case, _returned(subject, case)))
+    return found
 
 
 def _shortened(case: Case) -> np.ndarray:

@@ -13,12 +13,11 @@ from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.arrays import has_float64
 from lstm_spec.targets.built_in import BUILT_IN
 from lstm_spec.targets.calls import Remote
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.command import Command
-from lstm_spec.targets.contract import Target, TargetError
+from lstm_spec.targets.contract import Target, TargetError, check_format
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.isolated import isolated
 from lstm_spec.targets.layout import Layout
@@ -126,9 +125,5 @@ def formats_of(target: Target, dtypes: Iterable[str] | None) -> tuple[str, ...]:
     for dtype in formats:
         check_known("format", dtype, FORMATS)
         dtype_of(dtype)
-    if "float64" in formats and not has_float64(target.arrays):
-        raise TargetError(
-            f"{target.name}: JAX computes in float32 until it is told otherwise;"
-            ' call jax.config.update("jax_enable_x64", True) in the file of the target, or ask for float32'
-        )
+        check_format(target, dtype)
     return formats

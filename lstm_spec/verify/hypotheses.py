@@ -54,6 +54,10 @@ class Candidate(Protocol):
         """The backward pass as the hypothesis has it."""
 
     @property
+    def at_fault(self) -> tuple[str, ...]:
+        """The names of the equations that it rewrites."""
+
+    @property
     def right(self) -> "Candidate":
         """The hypothesis that nothing is wrong."""
 
@@ -93,6 +97,11 @@ class Hypothesis:
     def right(self) -> "Hypothesis":
         """The hypothesis that nothing is wrong."""
         return Hypothesis("spec", "spec", "it is right", self.cell)
+
+    @property
+    def at_fault(self) -> tuple[str, ...]:
+        """The names of the equations that it rewrites."""
+        return tuple(name for name, _ in (*self.equations, *self.formulas))
 
     @property
     def in_gradients_only(self) -> bool:

@@ -68,6 +68,10 @@ def ignored_in_network(network: Network) -> tuple[NetworkHypothesis, ...]:
         NetworkHypothesis(name, "ignored", sentence, network, changed=_with_cells(network, without(name)))
         for name, sentence in named.items()
     ]
+    if any(layer.reverse_cell not in (None, layer.cell) for layer in network.layers):
+        what = "the reverse direction computes what the forward direction does: its own options are ignored"
+        alike = replace(network, layers=tuple(replace(layer, reverse_cell=None) for layer in network.layers))
+        found.append(NetworkHypothesis("reverse-options-ignored", "ignored", what, network, changed=alike))
     if any(layer.direction == "reverse" for layer in network.layers):
         what = "the direction is ignored: the sequence is run forwards"
         found.append(NetworkHypothesis("direction-ignored", "ignored", what, network, changed=_forwards(network)))

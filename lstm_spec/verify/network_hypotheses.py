@@ -35,6 +35,11 @@ class NetworkHypothesis:
     wraps: tuple[Wrap, ...] = ()
 
     @property
+    def at_fault(self) -> tuple[str, ...]:
+        """The names of the equations that every pass rewrites."""
+        return self.inner.at_fault if self.inner else ()
+
+    @property
     def right(self) -> "NetworkHypothesis":
         """The hypothesis that nothing is wrong."""
         return NetworkHypothesis("spec", "spec", "it is right", self.network)

@@ -9,6 +9,7 @@ from typing import Any
 from lstm_spec.compute.contracts import Given
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
+from lstm_spec.targets.calls import Remote
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import PROFILES, Asking, Progress
 from lstm_spec.verify.checks import CHECKS, Check
@@ -121,8 +122,11 @@ def _given(
 ) -> dict[str, Any]:
     """Return how a target was named and what was asked of it, for whoever wants to ask again."""
     origin = subject.target.origin
+    command = origin is not None and origin.kind == "command"
     return {
-        "target": origin.name if origin else None,
+        "target": origin.name if origin and not command else None,
+        "command": origin.name if origin and command else None,
+        "isolate": isinstance(subject.target.forward, Remote),
         "spec": spec if isinstance(spec, str) else None,
         "layout": tomllib.loads(layout.to_toml()) if isinstance(layout, Layout) else layout,
         "like": like,

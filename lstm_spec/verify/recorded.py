@@ -219,7 +219,7 @@ class _Held:
 
     def leaves(self, candidate: Candidate, deadline: float) -> bool:
         """Tell whether a hypothesis would have given what was recorded as well, as far as there is time."""
-        if time.monotonic() > deadline:
+        if time.process_time() > deadline:
             return False
         near = self.matcher.near(run_hypothesis(candidate, self.reading.case), self.whole)
         return near.worst <= self.matcher.limit
@@ -229,7 +229,7 @@ class _Held:
         found = []
         for candidate in candidates:
             matcher = self.quick if _is_local(candidate) else self.matcher
-            if time.monotonic() < deadline and matcher.explains(candidate):
+            if time.process_time() < deadline and matcher.explains(candidate):
                 found.append(candidate)
         return found
 
@@ -266,7 +266,7 @@ class _Search:
         return (*packed, *hypotheses(spec), *coarse)
 
     def run(self, seconds: float) -> Recorded:
-        begun = time.monotonic()
+        begun = time.process_time()
         # Singles take a moment for usual sizes; a large run must not be given up before they are through.
         deadline = begun + 6 * seconds
         for held in self.held:
@@ -288,7 +288,7 @@ class _Search:
         coarse = self.coarser(usual)
         if coarse:
             return self.result(EXPLAINED, usual, (coarse,))
-        pairs = usual.matcher.pairs(candidates, seconds=max(seconds / 2, seconds - (time.monotonic() - begun)))
+        pairs = usual.matcher.pairs(candidates, seconds=max(seconds / 2, seconds - (time.process_time() - begun)))
         return self.result(EXPLAINED if pairs else UNEXPLAINED, usual, pairs)
 
     def fitting(self, held: _Held, deadline: float, padding: str = "") -> Recorded:

@@ -11,10 +11,11 @@ import numpy as np
 from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
+from lstm_spec.targets.command import Command
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Array, Case, shapes_of, sizes_of
 from lstm_spec.verify.checks import examine
-from lstm_spec.verify.fit import check_known, subject_of
+from lstm_spec.verify.fit import check_known, limits_of, runs_apart, subject_of
 from lstm_spec.verify.prepare import every_check
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import SCHEMA
@@ -64,7 +65,9 @@ def replay(
     told, where = (report, "the report") if isinstance(report, Mapping) else (_loaded(Path(report)), str(report))
     found = _counterexample(told, where)
     given = told.get("given") or {}
-    chosen = given.get("target") if target is None else target
+    command = given.get("command")
+    named = Command(command) if isinstance(command, str) else given.get("target")
+    chosen = named if target is None else target
     if chosen is None:
         raise ReplayError(f"{where} is about {told.get('target')}, to which no name leads; give a target")
     wanted = given.get("layout") if layout is None and target is None else layout
@@ -74,6 +77,7 @@ def replay(
         Layout(**wanted) if isinstance(wanted, Mapping) else wanted,
         like=given.get("like") if target is None else None,
         accuracy=_accuracy(told),
+        limits=limits_of(bool(given.get("isolate")) or runs_apart(chosen), None, None),
     )
     if subject.cell.name != told.get("spec"):
         raise ReplayError(f"{where} is about {told.get('spec')}, not {subject.cell.name}; give its cell as spec")

@@ -14,6 +14,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import Asking, Progress
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
 from lstm_spec.verify.deviations import Declared, warnings_of
+from lstm_spec.verify.evidence import in_sequence
 from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.fit import UsageError
@@ -116,13 +117,16 @@ def verify(
         results = (*asking.results.values(), *prepared.unasked, *stale)
         failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
         finding = next((result.finding for result in failing if result.finding), None)
-        diagnosis = explain(subject, finding) if diagnose and finding and not interrupted else ()
+        told = diagnose and finding is not None and not interrupted
+        diagnosis = explain(subject, finding) if told and finding else ()
+        sequence = in_sequence(subject, finding) if told and finding else None
     finally:
         subject.target.release()
     return Report(
         verdict=_verdict(results, interrupted),
         target=subject.target.name,
         spec=subject.cell.name,
+        cell=subject.cell,
         profile=profile,
         seed=seed,
         dtypes=asking.formats,
@@ -134,6 +138,7 @@ def verify(
         given=prepared.given,
         warnings=warnings,
         diagnosis=diagnosis,
+        sequence=sequence,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
     )

@@ -1,6 +1,7 @@
 """Looking for a case that a target gets wrong, and for the simplest such case."""
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,7 +18,11 @@ SHRINKING_CALLS = 1000
 """After how many cases beyond the first failure the search for a simpler one ends, and then that for a smaller one."""
 
 SHRINKING_SECONDS = 20.0
-"""After how long it ends in any event; only slow targets get there, and only their counterexample is less simple."""
+"""After how long each of the two ends in any event; only slow targets get there, and theirs is less simple."""
+
+
+RATIOS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+"""Between what errors over allowed errors cases are counted; up to 1 a target is right."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +56,33 @@ class Outcome:
 
 @dataclass
 class Tally:
-    """What a search has seen so far: the cases, the worst deviation of all, and the simplest failing case."""
+    """What a search has seen so far: the cases, the worst deviation of all, and the simplest failing case.
+
+    spread: how many cases came how near to what is allowed, up to each of ``RATIOS`` and beyond the last. extreme: the
+    failing case that went furthest beyond.
+    """
 
     cases: int = 0
     inconclusive: int = 0
     worst: Deviation | None = None
     simplest: Finding | None = None
+    extreme: Finding | None = None
+    spread: list[int] = field(default_factory=lambda: [0] * (len(RATIOS) + 1))
     failures: int = 0
     first_failure: float = field(default=0.0, repr=False)
 
     def add(self, outcome: Outcome) -> None:
         """Take in one case; cases that only shrink a failure are not counted."""
+        deviation = outcome.finding.deviation if outcome.finding else None
+        deviation = deviation or (outcome.comparison.worst if outcome.comparison else None)
         if not self.failures:
             self.cases += 1
             self.inconclusive += not outcome.conclusive
-        deviation = outcome.finding.deviation if outcome.finding else None
-        deviation = deviation or (outcome.comparison.worst if outcome.comparison else None)
+            if deviation is not None:
+                self.spread[bisect_left(RATIOS, deviation.ratio)] += 1
         if deviation and (self.worst is None or deviation.ratio > self.worst.ratio):
             self.worst = deviation
+            self.extreme = outcome.finding or self.extreme
         if outcome.finding is not None:
             self.first_failure = self.first_failure or time.monotonic()
             self.failures += 1
@@ -145,12 +159,13 @@ def search(
 
 def _cut(tally: Tally, examine: Callable[[Case], Outcome], smaller: Callable[[Case], Iterator[Case]]) -> None:
     """Leave out of the simplest failing case whatever can be, as long as the rest still fails."""
-    left = iter(range(SHRINKING_CALLS))
+    # It has a time of its own: a slow target would leave none, and it is what takes most out of a case.
+    left, begun = iter(range(SHRINKING_CALLS)), time.monotonic()
     case = None
     while tally.simplest is not None and tally.simplest.case is not case:
         case = tally.simplest.case
         for less in smaller(case):
-            if next(left, None) is None or time.monotonic() - tally.first_failure > SHRINKING_SECONDS:
+            if next(left, None) is None or time.monotonic() - begun > SHRINKING_SECONDS:
                 return
             outcome = examine(less)
             if outcome.finding is not None and less.simplicity < case.simplicity:

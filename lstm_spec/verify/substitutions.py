@@ -55,7 +55,17 @@ def substitutions(cell: Program) -> tuple[Hypothesis, ...]:
     >>> [h.sentence for h in substitutions(lstm()) if h.kind == "coupling"][0]
     'f is 1 − i: the forget gate is coupled to the input gate'
     """
-    return (*everywhere(cell), *_exchanged(cell), *_coupled(cell), *_constants(cell), *_others(cell))
+    return (*everywhere(cell), *_exchanged(cell), *_coupled(cell), *_constants(cell))
+
+
+def other_cells(cell: Program) -> tuple[Hypothesis, ...]:
+    """Return the hypotheses that it is another cell of the catalogue, with the same parameters and states.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> other_cells(lstm())[0].sentence
+    'it is the cell niaf: no input activation function, c̃ = a_c'
+    """
+    return tuple(_others(cell))
 
 
 def everywhere(cell: Program) -> tuple[Hypothesis, ...]:

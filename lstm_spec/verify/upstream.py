@@ -53,13 +53,22 @@ def script_of(cell: Cell) -> tuple[str, str] | None:
     """
     if cell.status != DISCREPANCY or cell.report is None or cell.report.finding is None:
         return None
-    name = re.sub(r"\W+", "_", f"{cell.row} {cell.column}").strip("_").lower() + ".py"
+    name = script_name(cell.row, cell.column)
     known = BUILT_IN.get(cell.target, cell.target)
     node = interface(known) if known.partition("(")[0] in LIKE else None
     if not isinstance(node, Node):
         failing = cell.report.failing
         return (name, failing.snippet) if failing is not None else None
     return name, "\n".join(_script(cell, node, cell.report.finding)) + "\n"
+
+
+def script_name(row: str, column: str) -> str:
+    """Return the name of the file for a feature of an implementation.
+
+    >>> script_name("ONNX Runtime", "clip, literally")
+    'onnx_runtime_clip_literally.py'
+    """
+    return re.sub(r"\W+", "_", f"{row} {column}").strip("_").lower() + ".py"
 
 
 def _script(cell: Cell, node: Node, finding: Finding) -> Iterator[str]:

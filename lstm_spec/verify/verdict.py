@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.compute.contracts import Contracts, told
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.detection import Detection
@@ -35,7 +37,8 @@ class CheckResult:
     error seen, with its format; finding: the simplest failing case; snippet: Python that shows it. kind: of a
     discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely; within: the
     accuracy to which it is right then. known: why a failing check is accepted, where that is declared.
-    seconds: how long it took.
+    seconds: how long it took. spread: how many cases came how near to what is allowed, up to each of ``search.RATIOS``
+    and beyond the last. extreme: the failing case that went furthest beyond.
     """
 
     id: str
@@ -51,6 +54,8 @@ class CheckResult:
     kind: str = ""
     within: str = ""
     known: KnownDeviation | None = None
+    spread: tuple[int, ...] = ()
+    extreme: Finding | None = field(default=None, repr=False)
     seconds: float = field(default=0.0, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +70,7 @@ class CheckResult:
             "cases": self.cases,
             "inconclusive": self.inconclusive,
             "worst": worst,
+            "spread": list(self.spread),
             "message": self.message,
             "known": None if self.known is None else self.known.to_dict(),
         }
@@ -103,7 +109,8 @@ class Report:
     diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
     accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
     exercised: the equations that it was held against. given: what was asked for, by the options of ``verify``.
-    warnings: what is to be said of what is declared as known.
+    warnings: what is to be said of what is declared as known. cell: the specification itself. sequence: of a target
+    that fails, what it does with some steps.
     """
 
     verdict: str
@@ -122,6 +129,8 @@ class Report:
     exercised: tuple[Exercised, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    cell: Program | Network | None = field(default=None, repr=False)
+    sequence: Finding | None = field(default=None, repr=False)
 
     @property
     def cases(self) -> int:
