@@ -210,7 +210,7 @@ def test_the_bound_contains_what_is_computed_in_the_format(cell, seed, dtype):
 def test_a_mean_is_not_lost_where_its_sum_leaves_the_format(name):
     """Deviations of 300 have squares of 90,000, more than float16 holds: nothing is promised, and nothing refused."""
     report = ls.verify("spec", spec=name, dtypes=["float16"], profile="quick", checks=["step"])
-    assert report.verdict == "verified"
+    assert report.verdict != "discrepancy"
 
 
 @pytest.mark.catalogue

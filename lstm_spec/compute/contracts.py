@@ -80,7 +80,7 @@ def differences(contract: Accuracy) -> list[str]:
     """
     usual = accuracy(contract.format)
     found = [
-        f"{key} in {_name(getattr(contract, key))}"
+        f"{key} in {_name(getattr(contract, key), key)}"
         for key in ("unit", "accumulation", "products")
         if getattr(contract, key) != getattr(usual, key)
     ]
@@ -98,8 +98,10 @@ def _told_function(contract: Accuracy, ulps: float, absolute: float) -> dict[str
     return {"ulps": ulps, "error": absolute * contract.unit}
 
 
-def _name(unit: float) -> str:
-    return next((name for name, value in UNITS.items() if value == unit), f"{unit:.2g}")
+def _name(unit: float, key: str) -> str:
+    # TF32, which has the unit of float16, is a format of products alone.
+    names = [name for name, value in UNITS.items() if value == unit and (name != "tf32" or key == "products")]
+    return names[-1] if names else f"{unit:.2g}"
 
 
 def _load(path: Path) -> Mapping[str, Any]:

@@ -31,8 +31,14 @@ def network_faults(network: Network) -> tuple[NetworkHypothesis, ...]:
         NetworkHypothesis(name, group.__name__.removeprefix("_of_"), sentence, network, wraps=(Wrap(forward=wrap),))
         for group in groups
         for name, sentence, wrap in group(network)
+        # What begins from states of its own is given none that could be mistaken.
+        if network.initial == "given" or not name.startswith(_OF_GIVEN)
     ]
     return (*_wirings(network), *_reading(network), *around, *_merged(network))
+
+
+_OF_GIVEN = ("initial-", "direction-first", "y-of-layer-")
+"""What the names of faults begin with that take the initial states as they are given."""
 
 
 def _given(change: Callable[..., tuple[Any, ...]]) -> Callable[[Forward], Forward]:
@@ -149,7 +155,7 @@ def _of_layers(network: Network) -> Named:
     passes = network.passes
     for a, b in combinations(range(len(passes)), 2):
         own, other = passes[a], passes[b]
-        if len(own) == len(other):
+        if len(own) == len(other) and all(map(_alike, own, other)):
             sources = {p.key: q.key for p, q in (*zip(own, other, strict=True), *zip(other, own, strict=True))}
             what = f"the weights of layers {a} and {b} are taken for each other"
             yield f"layers-{a}-{b}", what, _weights(sources)
@@ -162,7 +168,8 @@ def _of_layers(network: Network) -> Named:
         if network.widths[count] == network.widths[-1]:
             what = f"y is that of layer {count - 1}, where the top layer is {len(passes) - 1}"
             yield f"y-of-layer-{count - 1}", what, _lower(network, count)
-    if _both(network) and len(passes) > 1 and all(len(p) == 2 for p in passes):
+    even = all(_alike(network.every_pass[0], p) for p in network.every_pass)
+    if even and len(passes) > 1 and all(len(p) == 2 for p in passes):
         # What should be layer before direction is taken as direction before layer.
         every = network.every_pass
         keys = [p.key for p in (*every[::2], *every[1::2])]
@@ -179,6 +186,13 @@ def _of_layers(network: Network) -> Named:
         yield "initial-direction-first", what, _given(lambda p, x, *s: (p, x, *taken(*s)))
         what = "the final states go direction before layer where they go layer before direction"
         yield "final-direction-first", what, _results(lambda y, *s: (y, *returned(*s)))
+
+
+def _alike(one: Pass, other: Pass) -> bool:
+    """Tell whether two passes have states of the same sizes."""
+    return [one.shape(after) for _, after in one.cell.recurrence] == [
+        other.shape(after) for _, after in other.cell.recurrence
+    ]
 
 
 def _lower(network: Network, count: int) -> Callable[[Forward], Forward]:
