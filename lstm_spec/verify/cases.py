@@ -256,7 +256,7 @@ def _structure(
     sizes = {key: size for key, size in shape.items() if key not in "TB"}
     T = shape["T"] if "T" in shape else draw(_one_of(limits.steps))
     B = shape["B"] if "B" in shape else draw(_one_of(limits.rows))
-    return T, B, sizes or fixed_sizes(cell, weights) or _sizes(draw, cell, limits)
+    return T, B, fixed_sizes(cell, weights) or sizes or _sizes(draw, cell, limits)
 
 
 def _one_of(values: Sequence[int]) -> Any:

@@ -73,7 +73,7 @@ def _shape(cell: Program | Network, target: Target) -> Mapping[str, int] | None:
     """Return sizes that a target can have, with its numbers of steps "T" and of rows "B" where it fixes these."""
     own = [{s.name: preferred.get(s.name, 3) for s in cell.sizes} for preferred in _PREFERRED]
     fixed = fixed_sizes(cell, target.weights)
-    for shape in target.sizes or ([fixed] if fixed else own):
+    for shape in [fixed] if fixed else target.sizes or own:
         if target.possible(_sizes(shape)):
             return shape
     return None
