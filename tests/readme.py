@@ -40,6 +40,8 @@ def render(text):
             kind, body = match["kind"], match["body"]
             if kind == "file":
                 Path(match["what"]).write_text(body, encoding="utf-8")
+                # Another test may have imported a file of the same name.
+                sys.modules.pop(Path(match["what"]).stem, None)
             elif kind == "python":
                 with contextlib.redirect_stdout(io.StringIO()) as out:
                     exec(compile(body, "README.md", "exec"), namespace)

@@ -40,5 +40,6 @@ def _in_process(source: str, path: Path, kind: str) -> bool:
     graph = AGraph(string=source)
     if kind == "png":
         graph.graph_attr["dpi"] = str(DPI)
-    graph.draw(str(path), format=kind, prog="nop2")
+    # Not into the path: its way of opening that fails on Python before 3.11.4.
+    path.write_bytes(graph.draw(format=kind, prog="nop2"))
     return True
