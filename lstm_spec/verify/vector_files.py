@@ -17,7 +17,7 @@ from lstm_spec.targets.held import concat_of
 from lstm_spec.verify.cases import Array
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.vector_header import header
-from lstm_spec.verify.vectors import Vector, VectorSet
+from lstm_spec.verify.vectors import Vector, VectorSet, ratios
 from lstm_spec.verify.verdict import versions_of
 
 FORMAT = 1
@@ -176,12 +176,11 @@ def _compared(vector: str, output: str, got: Array | None, value: Array, allowed
         return Checked(vector, output, status, np.inf if output == "y" else 0.0, "it is not among the results")
     if got.shape != value.shape:
         return Checked(vector, output, "discrepancy", np.inf, f"it has shape {got.shape}; expected {value.shape}")
-    with np.errstate(all="ignore"):
-        error = np.abs(got - value)
-        ratio = np.nan_to_num(np.where(error == 0, 0.0, error / allowed), nan=np.inf)
+    ratio = ratios(got, value, allowed)
     at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     place = ", ".join(map(str, map(int, at)))
-    message = f"[{place}] expected {value[at]:.9g}, got {got[at]:.9g}, error {error[at]:.2g}, allowed {allowed[at]:.2g}"
+    error = abs(got[at] - value[at])
+    message = f"[{place}] expected {value[at]:.9g}, got {got[at]:.9g}, error {error:.2g}, allowed {allowed[at]:.2g}"
     return Checked(vector, output, "verified" if ratio[at] <= 1 else "discrepancy", float(ratio[at]), message)
 
 

@@ -68,10 +68,14 @@ class Vector:
         bounded = self.expected[name]
         if np.shape(array) != bounded.value.shape:
             return np.inf
-        with np.errstate(all="ignore"):
-            error = np.abs(np.asarray(array, np.float64) - bounded.value)
-            ratio = np.where(error == 0, 0.0, error / bounded.errors)
-        return float(np.nan_to_num(ratio, nan=np.inf).max(initial=0.0))
+        return float(ratios(np.asarray(array, np.float64), bounded.value, bounded.errors).max(initial=0.0))
+
+
+def ratios(got: Array, expected: Array, allowed: Array) -> Array:
+    """Return every error over what is allowed, 0 where there is none and infinite for NaN."""
+    with np.errstate(all="ignore"):
+        error = np.abs(got - expected)
+        return np.nan_to_num(np.where(error == 0, 0.0, error / allowed), nan=np.inf)
 
 
 @dataclass(frozen=True)
