@@ -40,6 +40,9 @@ from lstm_spec.cli.common import (
 @click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
 @click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
+@click.option(
+    "--max-seconds", type=float, metavar="SECONDS", help="End then; a run that was cut short is inconclusive."
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write it there as JUnit's XML; - is stdout.")
 @click.option("--html", "html_file", metavar="FILE", help="Write it there as a page that needs nothing else.")
@@ -64,6 +67,7 @@ def verify(
     isolate: bool,
     timeout: float | None,
     memory: float | None,
+    max_seconds: float | None,
     json_file: str | None,
     junit_file: str | None,
     html_file: str | None,
@@ -80,7 +84,7 @@ def verify(
     \b
     Example:
       lstm-spec verify my_lstm.py:forward --dtype float32
-      lstm-spec verify --command "./my_lstm --fast"
+      lstm-spec verify --command "./my_lstm --fast" --max-seconds 60
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.console import print_report, terminal
@@ -99,9 +103,15 @@ def verify(
         fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
-        asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
+        asked: dict[str, Any] = {
+            "accuracy": accuracy,
+            "dtypes": dtype,
+            "profile": profile,
+            "seed": seed,
+            "checks": checks,
+        }
         asked |= {"skip": skip or (), "require": require or ()}
-        asked |= {"known_deviations": known_deviations, "strict": strict}
+        asked |= {"known_deviations": known_deviations, "strict": strict, "max_seconds": max_seconds}
         sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, html_file, asked))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
@@ -124,6 +134,7 @@ def verify(
             isolate=isolate,
             timeout=timeout,
             memory=memory,
+            max_seconds=max_seconds,
             progress=progress,
         )
     for warning in report.warnings:

@@ -7,6 +7,8 @@ from typing import Any
 
 from lstm_spec.targets.onnx_file import Node, nodes
 from lstm_spec.verify.asking import Progress
+from lstm_spec.verify.deadline import Deadline
+from lstm_spec.verify.fit import deadline_in
 from lstm_spec.verify.run import verify
 from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, Report
 
@@ -63,21 +65,24 @@ def verify_model(
     runtime: str = "onnxruntime",
     readings: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    max_seconds: float | None = None,
     **options: Any,
 ) -> ModelReport:
     """Hold every LSTM, GRU and RNN of an ONNX model in a runtime against the text of the operator.
 
     path: of the model, whose weights are taken as they are; nothing in it is run but the recurrent nodes, each alone.
     runtime: "onnxruntime", "openvino" or "reference". readings: of what the text leaves open, where not the default.
-    progress, options: as for ``verify``. Raises TargetError for a file that is no model or has no such node.
+    max_seconds: for all nodes together. progress, options: as for ``verify``. Raises TargetError for a file that is no
+    model or has no such node.
     """
     every = nodes(path, runtime, chosen=readings)
-    return ModelReport(str(path), runtime, tuple(_verified(every, progress, options)))
+    deadline = deadline_in(max_seconds)
+    return ModelReport(str(path), runtime, tuple(_verified(every, deadline, {"progress": progress, **options})))
 
 
-def _verified(every: tuple[Node, ...], progress: Progress | None, options: Mapping[str, Any]) -> Iterator[Found]:
+def _verified(every: tuple[Node, ...], deadline: Deadline, options: Mapping[str, Any]) -> Iterator[Found]:
     for node in every:
-        report = None if node.target is None else verify(node.target, progress=progress, **options)
+        report = None if node.target is None else verify(node.target, max_seconds=deadline.left, **options)
         yield Found(node, report)
         if report is not None and report.interrupted:
             return
