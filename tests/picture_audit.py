@@ -576,6 +576,30 @@ def factor_faults(d: Drawing, forward: Drawing, program) -> list[str]:
     return faults
 
 
+def label_faults(d: Drawing, back) -> list[str]:
+    """Every wire out of a circle or a bar says by what its gradient is multiplied, where that is anything."""
+    faults = []
+    setting = Setting(NOTATIONS["design"].in_type(), back.shared, frozenset(back.symbols))
+    said = {}
+    for g in d.root.iter(f"{SVG}g"):
+        said[g.get("data-of")] = said.get(g.get("data-of"), "") + "".join(g.itertext())
+    terms = {
+        f"{name} → {e.name}: {text_of(term)}": (name, term)
+        for e in back.derived
+        for term in _terms(e.expression)
+        for name in occurrences(term)
+    }
+    for w in d.wires:
+        if w.title not in terms or d.nodes[w.source].kind == "layer":
+            continue
+        adjoint, term = terms[w.title]
+        label = _squeeze(said.get(w.value, ""))
+        wanted = [_squeeze(plain(setting.symbol(n))) for n in sorted(names_in(term) - {adjoint})]
+        wanted += ["−"] * ("−" in text_of(term)) + ["["] * isinstance(term, MatrixSlice)
+        faults += [f"the way of {w.title} does not say {x}, but {label!r}" for x in wanted if x not in label]
+    return faults
+
+
 def _partners(forward: Drawing, circle: str, value: str) -> set[str]:
     """The named values that a value is multiplied by at a circle, and on the way from there to an equation's end."""
     node = forward.nodes[circle]

@@ -28,6 +28,7 @@ from tests.picture_audit import (
     factor_faults,
     geometry_faults,
     graphviz_json,
+    label_faults,
     look_faults,
     palettes,
     rail_faults,
@@ -99,7 +100,7 @@ def faults_of(source, view, program, sizes):
     if view == "cell":
         faults += completeness_faults(drawing, program, sizes) + rail_faults(drawing, program)
     if view == "backward":
-        faults += backward_faults(drawing, ls.backward(program))
+        faults += backward_faults(drawing, ls.backward(program)) + label_faults(drawing, ls.backward(program))
         faults += factor_faults(drawing, read_svg(ls.draw("cell", program, **sizes).svg()), program)
     return faults
 
@@ -575,6 +576,17 @@ def test_audit_notices_exchanged_factors():
     first, second = (re.search(rf'data-of="du.{k}">(.*?)</g>', source)[1] for k in (1, 2))
     exchanged = source.replace(first, "…").replace(second, first).replace("…", second)
     assert any("h_tilde" in f for f in faults_of(exchanged, "backward", ALL["gru"], sizes_of(ALL["gru"])))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "cifg"])
+def test_audit_notices_every_factor_that_is_not_written(cell):
+    source = picture("backward", cell).svg()
+    back, drawing = ls.backward(ALL[cell]), read_svg(source)
+    wires = [w for w in drawing.wires if drawing.nodes[w.source].kind != "layer" and "∘" in w.title]
+    assert len(wires) > 3
+    for w in wires:
+        without = re.sub(rf'<g class="label" data-of="{re.escape(w.value)}">.*?</g>', "", source)
+        assert any(w.title in f for f in label_faults(read_svg(without), back)), w.title
 
 
 @pytest.mark.parametrize("cell", ["gru", "mgu", "slstm"])

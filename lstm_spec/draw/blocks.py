@@ -97,7 +97,7 @@ class Board:
         items = legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32.0, right)
         written = _in_line(notes, left, floor - 12.0)
         scene = Scene(name, title, description, tuple(nodes), drawn.wires, drawn.joints, written, (), items)
-        return labelled(scene, [(value, [text]) for value, text in self.texts if text])[0]
+        return labelled(scene, [(value, [(text,)]) for value, text in self.texts if text])[0]
 
 
 def _in_line(notes: Sequence[Text], left: float, y: float) -> tuple[Label, ...]:

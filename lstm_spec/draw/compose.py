@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lstm_spec.draw.label import Rect, box, place_labels
+from lstm_spec.draw.label import Lack, Rect, Wording, box, place_labels
 from lstm_spec.draw.lattice import STEP, Spot, Tree, Vertex
 from lstm_spec.draw.scene import Flow, Joint, Label, LegendItem, Line, Node, Point, Scene, Wire
 from lstm_spec.draw.text import Text, plain, width
@@ -154,9 +154,9 @@ def kinds_in(nodes: Sequence[Node], drawn: Drawn, order: Sequence[str]) -> list[
 
 
 def labelled(
-    scene: Scene, texts: Sequence[tuple[str, Sequence[Text]]], taken: Sequence[Rect] = ()
-) -> tuple[Scene, list[str]]:
-    """Return the scene with a label for every (value, wordings), and the values that found no room.
+    scene: Scene, texts: Sequence[tuple[str, Sequence[Wording]]], taken: Sequence[Rect] = ()
+) -> tuple[Scene, list[Lack]]:
+    """Return the scene with a label for every (value, wordings), and those that found no room.
 
     taken: where no label may stand, beside what the scene has.
     """

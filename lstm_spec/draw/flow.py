@@ -148,7 +148,7 @@ def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack:
         legend=legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32, right),
     )
     shapes = {name: evaluate_shape(s.shape, sizes) for name, s in program.symbols.items()}
-    scene, missing = labelled(scene, [(v, [with_shape((), shapes[v])]) for v in trees])
+    scene, missing = labelled(scene, [(v, [(with_shape((), shapes[v]),)]) for v in trees])
     return len(missing), scene
 
 
