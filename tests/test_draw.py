@@ -395,7 +395,7 @@ def test_notes_in_tikz_begin_at_one_line():
     source = picture("unit", "lstm").tikz()
     lines = [x for x in source.splitlines() if "parameters per unit" in x or "every unit needs" in x]
     assert len({re.search(r"anchor=base west.* at \(([\d.-]+),", x)[1] for x in lines}) == 1
-    assert r"$c_{t-1,k}$" in source
+    assert r"$c_{t- 1,k}$" in source
     assert r"\mathrm{new},t" in picture("cell", "clipped").tikz()
 
 
