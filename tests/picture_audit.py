@@ -386,6 +386,14 @@ def _meet(a, b, c, e):
     return (x, y) if low + 0.5 < y < high - 0.5 and left + 0.5 < x < right - 0.5 else None
 
 
+def weight_faults(d: Drawing) -> list[str]:
+    """No wire of a unit runs below its neurons, where the lines of the weights come up."""
+    floor = max(n.rect.y1 for n in d.nodes.values() if n.kind == "neuron")
+    within = [w for w in d.wires if d.nodes[w.source].kind != "entry"]
+    low = [w for w in within if max(y for _, y in w.points) > floor + 0.5]
+    return [f"wire {w.source}→{w.target} runs under the neurons" for w in low]
+
+
 def rail_faults(d: Drawing, program) -> list[str]:
     """States enter left and leave right; the operations that a state passes on its way are at one height."""
     faults = []

@@ -6,6 +6,7 @@ from lstm_spec.cli.around import doctor, selftest
 from lstm_spec.cli.campaign import campaign
 from lstm_spec.cli.common import speak_utf8
 from lstm_spec.cli.conformance import conformance
+from lstm_spec.cli.conversion import convert
 from lstm_spec.cli.diagnosis import diagnose, identify
 from lstm_spec.cli.mathematics import derive, draw, prove, show
 from lstm_spec.cli.vectors import vectors
@@ -14,7 +15,7 @@ from lstm_spec.cli.verification import explain, init, replay, verify
 GROUPS = {
     "Somebody's LSTM": (verify, diagnose, identify, replay, explain, init),
     "The mathematics": (show, derive, prove, draw),
-    "Work around it": (vectors, campaign, conformance, selftest, doctor),
+    "Work around it": (convert, vectors, campaign, conformance, selftest, doctor),
 }
 
 

@@ -150,8 +150,7 @@ def _label(graph: Graph, value: str, names: Mapping[str, Text]) -> Text:
 
 def _order_note(id: str, order: Text, layout: Plan) -> Label:
     spot = layout.spots[id]
-    left = spot.x * STEP - width(order, ORDER) / 2
-    return note(order, left, (spot.y + spot.half_height) * STEP + 7, ORDER)
+    return Label("", order, (spot.x * STEP, (spot.y + spot.half_height) * STEP + 7), ORDER)
 
 
 def _nodes(program: Program, graph: Graph, layout: Plan) -> list[Node]:

@@ -32,7 +32,7 @@ MOST_SLACK, CLOSE = 7, 4
 _SUM, _PRODUCT, _HADAMARD, _QUOTIENT = r",|\S[+−]\S", r"[+−,/∘]", r"[+−,/·]", r"[+−,/·∘]"
 """Signs that part an operand from its neighbours unless it stands in brackets."""
 
-WIDEST = 4.5
+WIDEST = 4.3
 """How much wider than high the picture gets before its boxes move apart."""
 
 
