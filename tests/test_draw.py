@@ -135,6 +135,8 @@ def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symboli
 def test_crossings_are_few():
     for cell, most in MOST_CROSSINGS.items():
         assert crossings(read_svg(picture("cell", cell).svg()))[0] <= most, cell
+    for cell, most in {"lstm": 2, "gru": 1, "zoneout": 1, "slstm": 13, "fgr": 28}.items():
+        assert crossings(read_svg(picture("dimensions", cell).svg()))[0] <= most, cell
     for view in ("unrolled", "stacked"):
         assert crossings(read_svg(picture(view, "lstm").svg()))[0] == 0
     both = read_svg(picture("bidirectional", "lstm").svg())
