@@ -144,7 +144,7 @@ class _Writer:
         labels = self.labels.get(w.value, []) if w.value else []
         if labels and w.value not in written:
             written.add(w.value)
-            attributes["label"] = f"<{'<BR/>'.join(_runs(x.text, x.size, self.colours) for x in labels)}>"
+            attributes["label"] = _lines(tuple(Line(x.text, x.size) for x in labels), self.colours)
             if self.pinned:
                 attributes["lp"] = _at((labels[0].center[0], (labels[0].center[1] + labels[-1].center[1]) / 2))
         if self.pinned:
