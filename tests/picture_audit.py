@@ -4,6 +4,7 @@ It knows nothing of how pictures are placed and routed: positions, texts and way
 to be there is taken from the Program.
 """
 
+import html
 import json
 import math
 import os
@@ -255,6 +256,13 @@ def read_json(data) -> Drawing:
     return Drawing(nodes, wires, [], joints, panels, [], (0, 0), "")
 
 
+def untold(own: Drawing, data) -> list[str]:
+    """The labels of a picture that Graphviz's has not."""
+    parts = [*data.get("objects", []), *data.get("edges", [])]
+    said = _squeeze(html.unescape(re.sub("<[^>]*>", "", " ".join(p.get("label", "") for p in parts))))
+    return [text for text, _ in own.labels if _squeeze(text) not in said]
+
+
 # --- geometry ---------------------------------------------------------------------------------------------------------
 
 
@@ -384,6 +392,14 @@ def _meet(a, b, c, e):
     else:
         return None
     return (x, y) if low + 0.5 < y < high - 0.5 and left + 0.5 < x < right - 0.5 else None
+
+
+def weight_faults(d: Drawing) -> list[str]:
+    """No wire of a unit runs below its neurons, where the lines of the weights come up."""
+    floor = max(n.rect.y1 for n in d.nodes.values() if n.kind == "neuron")
+    within = [w for w in d.wires if d.nodes[w.source].kind != "entry"]
+    low = [w for w in within if max(y for _, y in w.points) > floor + 0.5]
+    return [f"wire {w.source}→{w.target} runs under the neurons" for w in low]
 
 
 def rail_faults(d: Drawing, program) -> list[str]:
@@ -573,6 +589,30 @@ def factor_faults(d: Drawing, forward: Drawing, program) -> list[str]:
                 faults.append(f"{circle} multiplies by {other}, the way of its gradient to {value} says {term}")
             if _squeeze(plain(setting.symbol(other))) not in label:
                 faults.append(f"{circle} multiplies by {other}, the label on the way to {value} says {label!r}")
+    return faults
+
+
+def label_faults(d: Drawing, back) -> list[str]:
+    """Every wire out of a circle or a bar says by what its gradient is multiplied, where that is anything."""
+    faults = []
+    setting = Setting(NOTATIONS["design"].in_type(), back.shared, frozenset(back.symbols))
+    said = {}
+    for g in d.root.iter(f"{SVG}g"):
+        said[g.get("data-of")] = said.get(g.get("data-of"), "") + "".join(g.itertext())
+    terms = {
+        f"{name} → {e.name}: {text_of(term)}": (name, term)
+        for e in back.derived
+        for term in _terms(e.expression)
+        for name in occurrences(term)
+    }
+    for w in d.wires:
+        if w.title not in terms or d.nodes[w.source].kind == "layer":
+            continue
+        adjoint, term = terms[w.title]
+        label = _squeeze(said.get(w.value, ""))
+        wanted = [_squeeze(plain(setting.symbol(n))) for n in sorted(names_in(term) - {adjoint})]
+        wanted += ["−"] * ("−" in text_of(term)) + ["["] * isinstance(term, MatrixSlice)
+        faults += [f"the way of {w.title} does not say {x}, but {label!r}" for x in wanted if x not in label]
     return faults
 
 

@@ -13,7 +13,7 @@ from mkdocs.structure.pages import Page
 from reference import commands, python
 
 ROOT = Path(__file__).parent.parent.parent
-MOUNTED = ("benchmarks/*.md", "benchmarks/*.svg", "benchmarks/deviations/*", "diagrams/*", "examples/*", "CHANGELOG.md")
+MOUNTED = ("benchmarks/*.md", "benchmarks/*.svg", "diagrams/*", "examples/*", "CHANGELOG.md")
 """What lies beside ``docs`` and is shown too, at the same place."""
 
 LINK = re.compile(r"(\]\()([^)#\s]+)")

@@ -4,6 +4,7 @@ import click
 
 from lstm_spec.cli.around import doctor, selftest
 from lstm_spec.cli.campaign import campaign
+from lstm_spec.cli.common import speak_utf8
 from lstm_spec.cli.conformance import conformance
 from lstm_spec.cli.conversion import convert
 from lstm_spec.cli.diagnosis import diagnose, identify
@@ -32,6 +33,7 @@ class Grouped(click.Group):
 @click.version_option(package_name="lstm_spec", prog_name="lstm-spec")
 def main() -> None:
     """Check, derive, print and draw LSTMs from one symbolic specification."""
+    speak_utf8()
 
 
 for _commands in GROUPS.values():

@@ -1,6 +1,7 @@
 """The command that makes the table of conformance."""
 
 import sys
+from os.path import relpath
 from pathlib import Path
 
 import click
@@ -65,9 +66,13 @@ def conformance(
                 break
     write_json(as_dict(filled, **about), json_file)
     if json_file != "-" or output is not None:
-        write_text((html if str(output).endswith(".html") else markdown)(filled, **about), output)
+        place = Path(relpath(scripts, Path(output).parent)).as_posix() if scripts and output else None
+        page = html if str(output).endswith(".html") else markdown
+        write_text(page(filled, scripts=place, **about), output)
     if scripts is not None:
+        kept = {name for table in chosen for row in table.rows for name in row.scripts.values()}
         Path(scripts).mkdir(parents=True, exist_ok=True)
-        for name, text in (found for one in filled for cell in one.cells if (found := script_of(cell)) is not None):
-            write_text(text, str(Path(scripts) / name))
+        for cell in (cell for one in filled for cell in one.cells if cell.script not in kept):
+            if (text := script_of(cell)) is not None:
+                write_text(text, str(Path(scripts) / cell.script))
     sys.exit(130 if interrupted else 0)

@@ -100,7 +100,16 @@ def column_of(row: Row) -> str:
     return "laws" if row.check.startswith("law_") else row.check
 
 
-_SEVERITY = ("discrepancy", "error", "inconclusive", "known_deviation", "blocked", "verified", "not_claimed")
+_SEVERITY = (
+    "discrepancy",
+    "error",
+    "inconclusive",
+    "not_reached",
+    "known_deviation",
+    "blocked",
+    "verified",
+    "not_claimed",
+)
 
 
 def worst_of(statuses: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from lstm_spec.report.html import code, status
 from lstm_spec.report.markup import Markup, cells, join, page, row, section, table, tag
 from lstm_spec.verify.findings import Findings, Row
 
-_SILENT = ("verified", "not_claimed", "blocked")
+_SILENT = ("verified", "not_claimed", "blocked", "not_reached")
 
 
 def overview(findings: Findings) -> str:

@@ -36,6 +36,9 @@ def required(package: str, called: str, extra: str, *, otherwise: str = "", who:
         if error.name is not None and f"{package}.".startswith(f"{error.name}."):
             remedy = f"install it with: pip install 'lstm_spec[{extra}]'"
             raise TargetError(f"{who} needs {called}; {remedy}") from error
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            beneath = error.name.partition(".")[0]
+            raise TargetError(f"{called} needs {beneath}; install it with: pip install {beneath}{otherwise}") from error
         raise TargetError(f"importing {package} failed with {exception_text(error)}{otherwise}") from error
 
 

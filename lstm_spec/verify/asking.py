@@ -18,6 +18,7 @@ from lstm_spec.targets.service import MOST_HANGS
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
+from lstm_spec.verify.deadline import OutOfTime
 from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
@@ -31,6 +32,7 @@ from lstm_spec.verify.verdict import (
     INCONCLUSIVE,
     KNOWN_DEVIATION,
     MOST_INCONCLUSIVE,
+    NOT_REACHED,
     VERIFIED,
     CheckResult,
 )
@@ -102,6 +104,11 @@ class Asking:
             if self.result_of(check).status == DISCREPANCY and self.first_finding:
                 return
 
+    def not_reached(self) -> tuple[CheckResult, ...]:
+        """Return what is to be said of the checks that were not asked when time was out."""
+        left = (check for check in self.plan if check.id not in self.results)
+        return tuple(CheckResult(c.id, NOT_REACHED, c.clause, message="not asked, out of time") for c in left)
+
     def result_of(self, check: Check) -> CheckResult:
         """Return what came of a check; it is asked once, and after those of the plan that it needs."""
         if check.id not in self.results:
@@ -134,7 +141,10 @@ class Asking:
                 elif tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(self._shown(check, _result(check, tallies, declared)))
+            self.results[check.id] = _cut_short(self._shown(check, _result(check, tallies, declared)), "interrupted")
+            raise
+        except OutOfTime:
+            self.results[check.id] = _cut_short(self._shown(check, _result(check, tallies, declared)), "out of time")
             raise
         except TargetError:
             # In its own process it turns out that it cannot be asked at all.
@@ -285,6 +295,6 @@ def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, K
     return result
 
 
-def _interrupted(result: CheckResult) -> CheckResult:
+def _cut_short(result: CheckResult, why: str) -> CheckResult:
     """A check that was cut short has found a fault, or does not know."""
-    return result if result.finding else replace(result, status=INCONCLUSIVE, message="interrupted")
+    return result if result.finding else replace(result, status=INCONCLUSIVE, message=why)

@@ -25,7 +25,7 @@ from lstm_spec.verify.fit import UsageError, check_known
 ATTEMPTS = 2
 """How often a job is tried whose process dies."""
 
-OPTIONS = ("spec", "layout", "dtype", "profile", "seed", "checks", "skip", "require")
+OPTIONS = ("spec", "layout", "dtype", "profile", "seed", "checks", "skip", "require", "max-seconds")
 """What a job may say beside its target: the options of ``lstm-spec verify`` of the same names."""
 
 

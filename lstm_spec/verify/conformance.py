@@ -5,6 +5,7 @@ a discrepancy and no more.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,18 +44,31 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """An implementation: its name, the values for the braces, targets of its own by feature, and its environment."""
+    """An implementation: its name, the values for the braces, targets of its own by feature, and its environment.
+
+    scripts: by feature, the file in ``docs/upstream`` that somebody wrote to show the cause of a known discrepancy.
+    """
 
     name: str
     values: Mapping[str, str]
     features: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     def target(self, column: Column) -> str | None:
         """Return the name of the target with a feature, None where the implementation does not claim it."""
         if column.name in self.features:
             return self.features[column.name]
         return column.target.format(**self.values) if column.target else None
+
+    def script(self, column: Column) -> str:
+        """Return the name of the file with the script that shows a discrepancy.
+
+        >>> Row("ONNX Runtime", {}).script(Column("clip, literally"))
+        'onnx_runtime_clip_literally.py'
+        """
+        made = re.sub(r"\W+", "_", f"{self.name} {column.name}").strip("_").lower()
+        return self.scripts.get(column.name, f"{made}.py")
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Cell:
     """What was found out about one feature of one implementation.
 
     status: "verified", "discrepancy", "raises", "not_claimed", "inconclusive" or "error"; message: what was seen;
-    diagnosis: what is probably wrong; report: the whole of it.
+    diagnosis: what is probably wrong; script: the name of the file that shows a discrepancy; report: the whole of it.
     """
 
     row: str
@@ -83,11 +97,12 @@ class Cell:
     diagnosis: str = ""
     cases: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    script: str = ""
     report: Report | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
-        names = ("row", "column", "target", "status", "message", "diagnosis", "cases")
+        names = ("row", "column", "target", "status", "message", "diagnosis", "cases", "script")
         return {**{name: getattr(self, name) for name in names}, "versions": dict(self.versions)}
 
 
@@ -106,7 +121,7 @@ def _table(given: Mapping[str, Any]) -> Table:
     table = Table(given["title"], columns, tuple(Row(**row) for row in given["row"]), given.get("turned", False))
     names = {column.name for column in columns}
     for row in table.rows:
-        if unknown := row.features.keys() - names:
+        if unknown := (row.features.keys() | row.scripts.keys()) - names:
             raise TargetError(f"{row.name} has the features {', '.join(unknown)}, which are no columns")
     return table
 
@@ -155,7 +170,8 @@ def cell(row: Row, column: Column, *, profile: str = "quick", seed: int = 0) -> 
         )
     versions = {package: v for package, v in report.versions.items() if package not in _OWN}
     status, message, diagnosis = _said(report)
-    return Cell(row.name, column.name, name, status, message, diagnosis, report.cases, versions, report)
+    script = row.script(column) if status == DISCREPANCY else ""
+    return Cell(row.name, column.name, name, status, message, diagnosis, report.cases, versions, script, report)
 
 
 def _said(report: Report) -> tuple[str, str, str]:

@@ -5,6 +5,8 @@ import difflib
 import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from lstm_spec.compute.contracts import Given, origin_of
@@ -12,13 +14,17 @@ from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import Asking, Progress
+from lstm_spec.verify.deadline import OutOfTime
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
 from lstm_spec.verify.deviations import Declared, warnings_of
+from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.evidence import in_sequence
 from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.fit import UsageError
+from lstm_spec.verify.fit import UsageError, deadline_in
 from lstm_spec.verify.prepare import prepare
+from lstm_spec.verify.search import Finding
+from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     DISCREPANCY,
     ERROR,
@@ -34,6 +40,9 @@ EXPLAINED = frozenset(
     {"step", "sequence", "lengths", "repeat", "gradient_step", "gradient_sequence", "gradient_repeat"}
 )
 """The checks whose findings are about one call as it is; others change the case, or compare answers with each other."""
+
+TELLING_SECONDS = 10.0
+"""For how long a target that fails may be called to say what is wrong with it, though time is out."""
 
 
 def verify(
@@ -56,6 +65,7 @@ def verify(
     isolate: bool = False,
     timeout: float | None = None,
     memory: float | None = None,
+    max_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a target against its specification and return the report.
@@ -73,7 +83,8 @@ def verify(
     with a target that fails. first_finding: whether to end with the first case that fails, without looking for a
     simpler one. isolate: whether the target runs in a process of its own, as a command always does, so that a crash is
     a finding and no more; then timeout is how many seconds a call may take (60), and memory how many GB it may take
-    (8), where the system knows limits. progress: called with (done, total, what) as it goes.
+    (8), where the system knows limits. max_seconds: after which it is called no more, and the report holds what is
+    known by then, which is never "verified". progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -85,6 +96,7 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
+    deadline = deadline_in(max_seconds)
     prepared = prepare(
         target,
         spec=spec,
@@ -104,26 +116,30 @@ def verify(
         memory=memory,
         progress=progress,
     )
-    asking, subject = prepared.asking, prepared.asking.subject
+    asking = prepared.asking
+    asking.subject = subject = replace(asking.subject, deadline=deadline)
     begun = time.perf_counter()
-    interrupted = False
+    interrupted = out_of_time = False
     try:
         try:
             asking.everything()
         except KeyboardInterrupt:
             interrupted = True
+        except OutOfTime:
+            out_of_time = True
         warnings = warnings_of(asking.known, asking.seen, datetime.date.today())
         stale = [_stale(warnings)] if warnings and strict else []
-        results = (*asking.results.values(), *prepared.unasked, *stale)
+        left = asking.not_reached() if out_of_time else ()
+        results = (*asking.results.values(), *left, *prepared.unasked, *stale)
         failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
         finding = next((result.finding for result in failing if result.finding), None)
-        told = diagnose and finding is not None and not interrupted
-        diagnosis = explain(subject, finding) if told and finding else ()
-        sequence = in_sequence(subject, finding) if told and finding else None
+        told = finding if diagnose and not interrupted else None
+        diagnosis, sequence = _told(subject, told) if told else ((), None)
     finally:
         subject.target.release()
+    cut_short = interrupted or out_of_time
     return Report(
-        verdict=_verdict(results, interrupted),
+        verdict=_verdict(results, cut_short),
         target=subject.target.name,
         spec=subject.cell.name,
         cell=subject.cell,
@@ -132,7 +148,7 @@ def verify(
         dtypes=asking.formats,
         accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in asking.formats}),
         checks=tuple(results),
-        detection=_detection(asking),
+        detection={} if cut_short else _detection(asking),
         versions=versions_of(subject.target.versions),
         exercised=exercised(subject.cell, asking.plan, asking.results),
         given=prepared.given,
@@ -141,7 +157,18 @@ def verify(
         sequence=sequence,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
+        out_of_time=out_of_time,
     )
+
+
+def _told(subject: Subject, finding: Finding) -> tuple[tuple[Diagnosis, ...], Finding | None]:
+    """Return the diagnosis of a finding and a sequence that shows it, as far as the time for them goes."""
+    subject = replace(subject, deadline=subject.deadline.at_least(TELLING_SECONDS))
+    diagnosis: tuple[Diagnosis, ...] = ()
+    with suppress(OutOfTime):
+        diagnosis = explain(subject, finding)
+        return diagnosis, in_sequence(subject, finding)
+    return diagnosis, None
 
 
 def _detection(asking: Asking) -> Mapping[str, Detection]:
@@ -180,11 +207,11 @@ def _stale(warnings: Iterable[str]) -> CheckResult:
     return CheckResult("known_deviations", DISCREPANCY, clause, message="; ".join(warnings))
 
 
-def _verdict(results: Iterable[CheckResult], interrupted: bool) -> str:
+def _verdict(results: Iterable[CheckResult], cut_short: bool) -> str:
     statuses = {result.id: result.status for result in results}
     for status in (DISCREPANCY, ERROR):
         if status in statuses.values():
             return status
     # A law repeats in other words what the equations say, in few cases: that none of them could tell leaves no gap.
-    unsure = interrupted or any(s == INCONCLUSIVE for name, s in statuses.items() if not name.startswith("law_"))
+    unsure = cut_short or any(s == INCONCLUSIVE for name, s in statuses.items() if not name.startswith("law_"))
     return VERIFIED if VERIFIED in statuses.values() and not unsure else INCONCLUSIVE

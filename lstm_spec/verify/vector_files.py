@@ -44,12 +44,17 @@ def write_vectors(found: VectorSet, folder: str | Path) -> list[Path]:
     place.mkdir(parents=True, exist_ok=True)
     written = {vector.id: laid_out(found, vector) for vector in found.vectors}
     np.savez(place / "vectors.npz", **dict(_flat(written)))  # type: ignore[arg-type]
-    (place / "vectors.json").write_text(_json(written), encoding="utf-8")
-    (place / "vectors.h").write_text(header(found, written), encoding="utf-8")
+    _write(place / "vectors.json", _json(written))
+    _write(place / "vectors.h", header(found, written))
     files = [place / f"vectors.{suffix}" for suffix in ("npz", "json", "h")]
     manifest = json.dumps(_manifest(found, files), indent=2, ensure_ascii=False)
-    (place / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+    _write(place / MANIFEST, manifest + "\n")
     return [place / MANIFEST, *files]
+
+
+def _write(path: Path, text: str) -> None:
+    # The same bytes on every system: their hashes are in the manifest.
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def laid_out(found: VectorSet, vector: Vector) -> Written:
