@@ -4,6 +4,7 @@ It knows nothing of how pictures are placed and routed: positions, texts and way
 to be there is taken from the Program.
 """
 
+import html
 import json
 import math
 import os
@@ -253,6 +254,13 @@ def read_json(data) -> Drawing:
         pieces = [(points[k], *points[k + 1 : k + 4]) for k in range(0, len(points) - 1, 3)]
         wires.append(Wire(names[e["tail"]], names[e["head"]], e.get("tooltip", ""), e.get("class", ""), pieces, tip))
     return Drawing(nodes, wires, [], joints, panels, [], (0, 0), "")
+
+
+def untold(own: Drawing, data) -> list[str]:
+    """The labels of a picture that Graphviz's has not."""
+    parts = [*data.get("objects", []), *data.get("edges", [])]
+    said = _squeeze(html.unescape(re.sub("<[^>]*>", "", " ".join(p.get("label", "") for p in parts))))
+    return [text for text, _ in own.labels if _squeeze(text) not in said]
 
 
 # --- geometry ---------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from tests.picture_audit import (
     read_json,
     read_svg,
     text_faults,
+    untold,
     weight_faults,
 )
 
@@ -125,6 +126,7 @@ def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symboli
     drawing, own = read_json(data), read_svg(made.svg())
     assert geometry_faults(drawing) == []
     assert crossings(drawing)[1] == []
+    assert untold(own, data) == []
     shifts = set()
     for id, node in own.nodes.items():
         (x, y), (u, v) = node.rect.center, drawing.nodes[id].rect.center
@@ -135,6 +137,8 @@ def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symboli
 def test_crossings_are_few():
     for cell, most in MOST_CROSSINGS.items():
         assert crossings(read_svg(picture("cell", cell).svg()))[0] <= most, cell
+    for cell, most in {"lstm": 2, "gru": 1, "zoneout": 1, "slstm": 13, "fgr": 28}.items():
+        assert crossings(read_svg(picture("dimensions", cell).svg()))[0] <= most, cell
     for view in ("unrolled", "stacked"):
         assert crossings(read_svg(picture(view, "lstm").svg()))[0] == 0
     both = read_svg(picture("bidirectional", "lstm").svg())
@@ -628,6 +632,19 @@ def test_audit_notices_a_wire_under_the_neurons():
     line = next(x for x in source.splitlines() if 'data-from="f" data-to="' in x)
     lowered = re.sub(r'd="M([\d.]+) [\d.]+C', rf'd="M\1 {floor + 9}C', line, count=1)
     assert weight_faults(read_svg(source.replace(line, lowered))) != []
+
+
+def test_audit_notices_a_label_that_graphviz_lacks():
+    made = picture("backward", "clipped")
+    own, rendered = read_svg(made.svg()), graphviz_json(made.dot())
+    if rendered is None:
+        pytest.skip("no Graphviz here")
+    assert untold(own, rendered[0]) == []
+    lines = [e for e in rendered[0]["edges"] if "</TR><TR>" in e.get("label", "")]
+    assert lines
+    for edge in lines:
+        edge["label"] = edge["label"].partition("</TR>")[2]
+    assert len(untold(own, rendered[0])) == len(lines)
 
 
 def test_audit_hears_what_graphviz_says():

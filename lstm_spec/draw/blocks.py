@@ -9,7 +9,7 @@ from typing import Any
 from sympy import Integer
 
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
-from lstm_spec.draw.lattice import EAST, NORTH, STEP, WEST, Direction, Field, Net, Port, Sink, Spot, Vertex
+from lstm_spec.draw.lattice import EAST, NORTH, STEP, WEST, Direction, Field, Net, Port, Sink, Spot, names_at_sides
 from lstm_spec.draw.place import TERMINAL
 from lstm_spec.draw.read import read
 from lstm_spec.draw.route import route
@@ -83,20 +83,13 @@ class Board:
         self.texts.append((value, text))
         self.flows[value] = "state" if state else "value"
 
-    def _sides(self, low: Vertex, high: Vertex) -> tuple[tuple[Vertex, Vertex], ...]:
-        """Return the columns of the names at both sides, which every step's wires had better keep out of alike."""
-        names = [s for s in self.spots.values() if s.style in ("east", "west")]
-        left = max(s.x + s.half_width for s in names if 2 * s.x < low[0] + high[0])
-        right = min(s.x - s.half_width for s in names if 2 * s.x > low[0] + high[0])
-        return (low, (left - 1, high[1])), ((right + 1, low[1]), high)
-
     def scene(self, name: str, title: str, description: str, notes: Sequence[Text]) -> Scene:
         """Route, label and return the picture; the notes stand in a line above the cells on the left."""
         xs = [x for s in self.spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
         ys = [y for s in self.spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
         # No margin at the sides: a wire that went around the initial states would leave the picture's reading order.
         low, high = (min(xs), min(ys) - 1), (max(xs), max(ys) + 1)
-        trees = route(Field(low, high, texts=self._sides(low, high)), self.spots, self.nets)
+        trees = route(Field(low, high, texts=names_at_sides(self.spots.values(), low, high)), self.spots, self.nets)
         nodes = [
             text_node(id, kind, self.spots[id], lines, title=title) for id, (kind, lines, title) in self.nodes.items()
         ]
