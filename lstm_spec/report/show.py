@@ -31,7 +31,7 @@ def show_text(cell: Program, sizes: Mapping[str, int], *, notation: str = "desig
         _title(cell),
         _indented(f"Equations of one step, for whole layer vectors{prime}", equations),
         _indented(_dimension_heading(sizes), _columns(_dimension_rows(rows, named))),
-        "\n".join([count_sentence(cell, sizes), *constants_sentence(cell)]),
+        "\n".join([count_sentence(cell, sizes), *constants_sentence(cell), *ties_sentence(cell)]),
         _indented("Equations of one unit k", _lines(cell, notation, level="unit")),
         "\n".join(layer_sentences(cell, rows, named=named)),
     ]
@@ -47,7 +47,7 @@ def show_markdown(cell: Program, sizes: Mapping[str, int], *, notation: str = "d
         f"# {cell.name}\n\n{cell.source}".rstrip(),
         "## Equations\n\n" + write(cell, format="markdown", notation=notation).rstrip(),
         f"## Dimensions\n\n{table}",
-        "\n\n".join([count_sentence(cell, sizes), *constants_sentence(cell)]),
+        "\n\n".join([count_sentence(cell, sizes), *constants_sentence(cell), *ties_sentence(cell)]),
         "## One unit\n\n" + write(cell, format="markdown", notation=notation, level="unit").rstrip(),
         "\n".join(layer_sentences(cell, rows, named=named)),
     ]
@@ -78,6 +78,7 @@ def show_dict(cell: Program, sizes: Mapping[str, int]) -> dict[str, Any]:
             "count": count if isinstance(count, int) else None,
         },
         "constants": {symbol.name: float(value) for symbol, value in cell.constants},
+        "ties": [{"size": tie.size.name, "is": tie.other.name, "because": tie.because} for tie in cell.tied],
         "unit_reads": dict(unit_view(cell).reads),
     }
 
@@ -189,6 +190,11 @@ def constants_sentence(cell: Program) -> list[str]:
     """
     values = [f"{symbol.name} = {float(value):g}" for symbol, value in cell.constants]
     return [f"Constants: {', '.join(values)}"] if values else []
+
+
+def ties_sentence(cell: Program) -> list[str]:
+    """Say which sizes are one in this cell and which equation needs it; nothing where each is its own."""
+    return [f"Sizes: {tie.sentence(cell.name)}" for tie in cell.tied]
 
 
 def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str], str] = symbol_text) -> list[str]:

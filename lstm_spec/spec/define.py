@@ -1,11 +1,14 @@
 """A cell from its equations: what they read and nothing gives are the parameters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sympy import MatrixSymbol, Symbol, preorder_traversal
 
+from lstm_spec.spec.operators import size
 from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
+from lstm_spec.spec.ties import tie
 
 Pair = tuple[MatrixSymbol, Any]
 
@@ -19,13 +22,15 @@ def define_cell(
     constants: Sequence[tuple[Symbol, Any]] = (),
     source: str = "",
     fixed: Iterable[str] = (),
+    same: Mapping[str, str] | None = None,
 ) -> Program:
     """Return a cell from the equations of one step.
 
     inputs: x, or several values per row that come from outside. states: pairs (previous, next), first the state that a
     layer returns at every step. equations: pairs of a symbol and its expression, in an order in which they can be
     computed. constants: scalars with their values, as ``constant`` makes them. source: where it was published. fixed:
-    the names of parameters that are set and never learned, such as masks.
+    the names of parameters that are set and never learned, such as masks. same: sizes that are another one, {"n": "m"}
+    for a cell that adds x to its state; the equations are written with both, and which of them needs it is kept.
 
     The parameters are the matrices that the equations read although nothing gives or defines them, listed by kind (the
     part of a name before its subscript: W, R, b, …) and then in the order in which they are read; the outputs are the
@@ -48,17 +53,26 @@ def define_cell(
     parameters = _by_kind([s for s in dict.fromkeys(read) if s.name not in known])
     if unknown := set(fixed) - {p.name for p in parameters}:
         raise ProgramError(f"{name}: fixed names parameters of the cell, but {min(unknown)} is none")
+    symbols = (*given, *(s for pair in states for s in pair), *parameters, *(d.symbol for d in definitions))
+    pairs = [(d.symbol, d.expression) for d in definitions]
+    ties = tuple(tie(size(old), size(new), dict.fromkeys(symbols), pairs) for old, new in (same or {}).items())
+    one = {t.size: t.other for t in ties}
     return check_cell(
         Program(
             name=name,
-            inputs=given,
-            recurrence=tuple(states),
-            parameters=parameters,
-            definitions=definitions,
+            inputs=tuple(s.xreplace(one) for s in given),
+            recurrence=tuple((before.xreplace(one), after.xreplace(one)) for before, after in states),
+            parameters=tuple(p.xreplace(one) for p in parameters),
+            definitions=tuple(
+                replace(d, symbol=d.symbol.xreplace(one), expression=d.expression.xreplace(one)) for d in definitions
+            )
+            if ties
+            else definitions,
             outputs=tuple(after.name for _, after in states),
             constants=tuple(constants),
             source=source,
             fixed=frozenset(fixed),
+            ties=ties,
         )
     )
 

@@ -24,6 +24,7 @@ from lstm_spec.spec.program import (
     sizes_in,
     total_entries,
 )
+from lstm_spec.spec.ties import Tie
 
 MERGES: Mapping[str, Callable[[Any, Any], MatrixExpr]] = MappingProxyType(
     {
@@ -113,6 +114,19 @@ class Pass:
         """Return a value of the cell as the network names it, with a mark such as "_3" for the step."""
         return MatrixSymbol(f"{self.key}{symbol.name}{mark}", *self.shape(symbol))
 
+    @property
+    def ties(self) -> tuple[Tie, ...]:
+        """The ties of its cell to a size that is still a symbol of the cell's own."""
+        return tuple(tie for tie in self.cell.tied if tie.other not in self.sizes)
+
+    def check_ties(self, width: Expr) -> None:
+        """Raise DimensionError where the cell needs its input, of this width, to be as wide as something else."""
+        entry = self.cell.inputs[0]
+        for tie in self.cell.tied:
+            if entry.name in {s.name for s in tie.untied}:
+                where = f" in {self.key[:-1]}" if self.key else ""
+                tie.check(f"{self.cell.name}{where}", width, self.shape(entry)[0])
+
     def own(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Return, of values by the network's names, the parameters of this pass by the cell's names."""
         return {p.name: arrays[self.key + p.name] for p in self.cell.parameters}
@@ -177,6 +191,7 @@ class Network:
         for index, (layer, passes) in enumerate(zip(self.layers, self.passes, strict=True)):
             x = self.input_of(index)
             for run in passes:
+                run.check_ties(self.widths[index])
                 check_equation(run.symbol(run.cell.inputs[0]), x)
             # Sizes go beside the symbols: SymPy itself refuses a sum of 5 and 4 rows, in words of its own.
             parts = [run.symbol(run.cell.recurrence[0][1]) for run in passes]
@@ -279,7 +294,7 @@ class Network:
 
     def check_sizes(self, sizes: Mapping[str, Any]) -> dict[Symbol, int]:
         """Return the sizes by symbol; raises ProgramError for one that is unknown or no positive integer."""
-        return checked_sizes(self.name, self.sizes, sizes)
+        return checked_sizes(self.name, self.sizes, sizes, self.passes[0][0].ties)
 
     def dimensions(self, **sizes: int) -> dict[str, tuple[Any, ...]]:
         """Return the shape of every parameter, as an array has it; what is not given stays symbolic.
