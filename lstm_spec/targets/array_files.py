@@ -41,17 +41,16 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 
 def read_arrays(path: str | Path) -> Arrays:
-    """Return the arrays in a file by name; raises FileError, or TargetError where a package is missing."""
-    return _format(path).read(path)
+    """Return the arrays in a file by name; raises FileError, or TargetError where a package is missing.
+
+    A file without an ending that is known is read as NumPy's, which says of itself what it is.
+    """
+    return FORMATS.get(Path(path).suffix, FORMATS[".npz"]).read(path)
 
 
 def write_arrays(path: str | Path, arrays: Arrays) -> None:
     """Write arrays by name into a file; raises FileError, or TargetError where a package is missing."""
-    _format(path).write(path, arrays)
-
-
-def _format(path: str | Path) -> Format:
     ending = Path(path).suffix
     if ending not in FORMATS:
         raise FileError(f"{path} has no ending that tells what it is; expected {', '.join(FORMATS)} or .onnx")
-    return FORMATS[ending]
+    FORMATS[ending].write(path, arrays)

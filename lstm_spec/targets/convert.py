@@ -22,7 +22,7 @@ from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import LAYOUTS, family
 from lstm_spec.targets.originals import biases_of, cells_of, original
 from lstm_spec.targets.packing import Array, LayoutError
-from lstm_spec.targets.weights import Spec, Specs, Weights, bare, fitting, misfit, names_of, networked
+from lstm_spec.targets.weights import Spec, Specs, Weights, fitting, misfit, names_of, networked, parted
 
 HUB = Layout(kernels="separate", name="apart")
 """A layout in which every cell has a matrix for x and one for h', and that says nothing of biases."""
@@ -336,7 +336,7 @@ def _check_numbers(weights: Weights) -> None:
 def _beside(arrays: Mapping[str, Array], weights: Weights) -> str | None:
     """Return an array that stands where those of the weights do and is none of them, None where there is no such."""
     homes = {_home(name) for name in weights.arrays}
-    own = bare(arrays, weights.prefix)
+    own = parted(arrays, weights.prefix)[weights.prefix]
     return next((name for name in own if name not in weights.arrays and _home(name) in homes), None)
 
 

@@ -68,7 +68,7 @@ def load(path: str | PathLike[str]) -> Layout:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise LayoutError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LayoutError(f"{path}: is not TOML: {error}") from None
     return from_table(table, str(path))
 

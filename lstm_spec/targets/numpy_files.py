@@ -1,5 +1,6 @@
 """Arrays in files as NumPy writes them, ``.npy`` and ``.npz``; nothing in them is run."""
 
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from lstm_spec.targets.reading import FileError, check_claim, existing, reading
 
 Array = NDArray[Any]
+
+HEADER = 2**16
+"""In how many bytes from its beginning an array has its header."""
 
 KIND = "file of arrays as NumPy writes it"
 
@@ -55,17 +59,19 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str | Path)
 
 def _array(stream: IO[bytes], size: int, where: str) -> Array:
     """Read one array; size: how many bytes the stream has, its header too."""
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_columns, dtype = read(stream)
+    # Out of memory, since reading a file takes as much of it at once as a header says of its own length.
+    head = io.BytesIO(stream.read(min(size, HEADER)))
+    read = npy.read_array_header_1_0 if npy.read_magic(head) == (1, 0) else npy.read_array_header_2_0
+    shape, by_columns, dtype = read(head)
     if dtype.hasobject:
         raise FileError(f"{where} holds objects of Python, which could run code and are not read; expected numbers")
     if dtype.kind not in "fiu":
         raise FileError(f"{where} holds {dtype}; expected numbers")
-    wanted, left = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    wanted, left = math.prod(shape) * dtype.itemsize, size - head.tell()
     if min(shape, default=1) < 1:
         raise FileError(f"{where} has the shape {shape}; expected positive numbers")
     if wanted > left:
         raise FileError(f"{where} claims {wanted:,} bytes for its shape {shape} and has {max(left, 0):,}")
-    data = np.frombuffer(stream.read(wanted), dtype)
+    begun = head.read(wanted)
+    data = np.frombuffer(begun + stream.read(wanted - len(begun)), dtype)
     return data.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="))

@@ -8,7 +8,7 @@ from typing import Any
 from lstm_spec.spec.network import network_of
 from lstm_spec.spec.onnx import DIRECTIONS, Operator, readings
 from lstm_spec.targets.array_files import read_arrays, write_arrays
-from lstm_spec.targets.convert import Converted, convert_arrays
+from lstm_spec.targets.convert import Converted, ConvertError, convert_arrays
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.modules import required
 from lstm_spec.targets.onnx import layout_of
@@ -45,12 +45,22 @@ def convert(
     {'lstm/linear/w': (5, 8), 'lstm/linear/b': (8,)}
     """
     asked: dict[str, Any] = {"target": target, "target_prefix": target_prefix, "sizes": sizes}
-    if isinstance(given, Mapping) or Path(given).suffix != MODEL:
-        arrays = given if isinstance(given, Mapping) else read_arrays(given)
-        return convert_arrays(arrays, source=source, spec=spec, prefix=prefix, **asked)
+    if isinstance(given, Mapping):
+        return convert_arrays(given, source=source, spec=spec, prefix=prefix, **asked)
+    try:
+        return _convert_file(given, source=source, spec=spec, prefix=prefix, **asked)
+    except ConvertError as error:
+        raise ConvertError(f"{given}: {error}") from None
+
+
+def _convert_file(
+    path: str | Path, *, source: str | Layout | None, spec: Spec | None, prefix: str | None, **asked: Any
+) -> Converted:
+    if Path(path).suffix != MODEL:
+        return convert_arrays(read_arrays(path), source=source, spec=spec, prefix=prefix, **asked)
     if (source is not None and not str(source).startswith("onnx")) or spec is not None:
-        raise FileError(f"{given} is a model, whose nodes say what they are: leave out from what it is converted")
-    node = _node(given, prefix)
+        raise FileError(f"{path} is a model, whose nodes say what they are: leave out from what it is converted")
+    node = _node(path, prefix)
     own = _operator(node.operator)
     return convert_arrays(
         node.weights, source=layout_of(own, readings()["coupling"]), spec=own.spec(), prefix="", **asked

@@ -86,24 +86,25 @@ def fitting(
     """
     found: list[Weights] = []
     known = tuple(layouts)
-    for before in prefixes(arrays) if prefix is None else [prefix]:
-        own = bare(arrays, before)
+    for before, own in parted(arrays, prefix).items():
         for layout in known:
             read = (_read(own, layout, spec) for spec in specs(layout, own))
             found += (replace(weights, prefix=before) for weights in read if weights is not None)
     return found
 
 
-def bare(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """Return the arrays whose names begin with a prefix, by the rest of their names."""
-    # Keras 2 and TensorFlow 1 put the number of an operation's output behind the name of a variable.
-    own = ((name[len(prefix) :], a) for name, a in arrays.items() if name.startswith(prefix))
-    return {name.removesuffix(":0"): a for name, a in own}
+def parted(arrays: Mapping[str, Array], prefix: str | None = None) -> dict[str, dict[str, Array]]:
+    """Return, by what may stand before names, the arrays after it by the rest of their names.
 
-
-def prefixes(names: Iterable[str]) -> list[str]:
-    """Return what names may have before them, nothing first."""
-    return ["", *dict.fromkeys(name[: match.end()] for name in names for match in re.finditer(r"[./]", name))]
+    prefix: the only one; by default nothing, and whatever ends in a "." or "/".
+    """
+    found: dict[str, dict[str, Array]] = {} if prefix is None else {prefix: {}}
+    for name, array in arrays.items():
+        ends = [0, *(match.end() for match in re.finditer(r"[./]", name))] if prefix is None else [len(prefix)]
+        for end in ends if prefix is None or name.startswith(prefix) else []:
+            # Keras 2 and TensorFlow 1 put the number of an operation's output behind the name of a variable.
+            found.setdefault(name[:end], {})[name[end:].removesuffix(":0")] = array
+    return found
 
 
 def _specs(layout: Layout, arrays: Mapping[str, Array]) -> Iterator[Spec]:
@@ -131,9 +132,9 @@ def _extent(layout: Layout, arrays: Mapping[str, Array]) -> tuple[int, bool]:
     """Return how many layers the names of arrays tell of, and whether there are two directions."""
     kernel, count = layout.names.get("W", ""), 1
     if layout.by_layer:
-        while layout.at(count, False).names["W"] in arrays:
+        while layout.name_of("W", count, False) in arrays:
             count += 1
-        return count, bool(layout.reverse) and layout.at(0, True).names["W"] in arrays
+        return count, bool(layout.reverse) and layout.name_of("W", 0, True) in arrays
     keys = {match[0] for name in arrays if (match := re.match(r"l\d+r?\.", name))}
     while f"l{count}." in keys:
         count += 1
@@ -152,7 +153,9 @@ def _read(arrays: Mapping[str, Array], layout: Layout, spec: Spec) -> Weights | 
     if sizes is None:
         return None
     own = {name: arrays[name].reshape(shape) for name, shape in held.shapes(sizes).items()}
-    return Weights(layout, spec, sizes, held.unpack(own, sizes), own)
+    # What is no number is for whoever reads them to refuse.
+    with np.errstate(all="ignore"):
+        return Weights(layout, spec, sizes, held.unpack(own, sizes), own)
 
 
 def solved(held: Held, given: Mapping[str, Shape], *, but: str = "") -> dict[str, int] | None:
@@ -207,8 +210,7 @@ def misfit(arrays: Mapping[str, Array], layouts: Iterable[Layout], specs: Specs,
     """Return in a sentence why arrays are no weights in any of some layouts, by the one that they are nearest to."""
     near: tuple[int, int, str] = (0, 0, "")
     known = tuple(layouts)
-    for before in prefixes(arrays) if prefix is None else [prefix]:
-        own = bare(arrays, before)
+    for own in parted(arrays, prefix).values():
         for layout in known:
             for spec in specs(layout, own):
                 wanted = _least(layout, spec)
