@@ -91,4 +91,4 @@ def test_a_campaign_runs(run, tmp_path):
     (tmp_path / "c.toml").write_text('[[jobs]]\ntarget = "mine.py:thing"\nprofile = "quick"\nchecks = "signature"\n')
     done = run("-m", "lstm_spec", "campaign", "run", "c.toml")
     assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.decode().strip() == "1 jobs done: 1 verified"
+    assert done.stdout.decode().strip() == "1 job done: 1 verified"

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.compute.rounding import Bounded
 from lstm_spec.targets.held import concat_of
 from lstm_spec.targets.numpy_files import read_npz
 from lstm_spec.verify.cases import Array
+from lstm_spec.verify.compare import furthest
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.vector_header import header
-from lstm_spec.verify.vectors import Vector, VectorSet, ratios
+from lstm_spec.verify.vectors import Vector, VectorSet
 from lstm_spec.verify.verdict import versions_of
 
 FORMAT = 1
@@ -181,12 +183,10 @@ def _compared(vector: str, output: str, got: Array | None, value: Array, allowed
         return Checked(vector, output, status, np.inf if output == "y" else 0.0, "it is not among the results")
     if got.shape != value.shape:
         return Checked(vector, output, "discrepancy", np.inf, f"it has shape {got.shape}; expected {value.shape}")
-    ratio = ratios(got, value, allowed)
-    at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    place = ", ".join(map(str, map(int, at)))
-    error = abs(got[at] - value[at])
-    message = f"[{place}] expected {value[at]:.9g}, got {got[at]:.9g}, error {error:.2g}, allowed {allowed[at]:.2g}"
-    return Checked(vector, output, "verified" if ratio[at] <= 1 else "discrepancy", float(ratio[at]), message)
+    # In a layout of somebody else's the axes have no names.
+    worst = furthest(output, got, Bounded(value, allowed), tuple(map(str, range(got.ndim))))
+    message = f"at [{', '.join(map(str, worst.position.values()))}]: {worst.numbers}"
+    return Checked(vector, output, "verified" if worst.ratio <= 1 else "discrepancy", worst.ratio, message)
 
 
 def _read(folder: Path) -> dict[tuple[str, str], tuple[Array, Array]]:
