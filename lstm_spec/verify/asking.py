@@ -15,6 +15,7 @@ from lstm_spec.spec.network import network_of
 from lstm_spec.targets.calls import exception_text, raised_at
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.service import MOST_HANGS
+from lstm_spec.verify.blunt import blunter
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
@@ -202,7 +203,7 @@ class Asking:
             if cases and not tally.simplest:
                 search(
                     self._strategy(check, kind, dtype),
-                    lambda case: self._examine(check, case, contract),
+                    lambda case: self._examine(check, case, contract, blunt=not again),
                     tally,
                     cases=cases,
                     seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
@@ -218,8 +219,23 @@ class Asking:
             if check.least_steps <= less.T and check.least_rows <= less.B and possible:
                 yield less
 
-    def _examine(self, check: Check, case: Case, contract: Accuracy) -> Outcome:
-        return examine(check, self.subject, case, contract)
+    def _examine(self, check: Check, case: Case, contract: Accuracy, *, blunt: bool = False) -> Outcome:
+        """Examine a case; one that cannot tell is asked in blunter forms until it can, with ``blunt``."""
+        outcome = examine(check, self.subject, case, contract)
+        if not blunt:
+            return outcome
+        for other in self._blunter(check, case):
+            if outcome.conclusive or outcome.finding is not None:
+                break
+            outcome = examine(check, self.subject, other, contract)
+        return outcome
+
+    def _blunter(self, check: Check, case: Case) -> Iterator[Case]:
+        cell, target = self.subject.cell, self.subject.target
+        least = {"least_steps": check.least_steps, "least_rows": check.least_rows}
+        for blunt in blunter(cell, case, **least, fixed=target.weights is not None):
+            if target.possible(sizes_of(cell, blunt.params)):
+                yield blunt
 
     def _strategy(self, check: Check, kind: str, dtype: str) -> Any:
         if check.listed is not None:
