@@ -86,7 +86,8 @@ def verify(
     from lstm_spec.report.console import print_report, terminal
     from lstm_spec.report.junit import junit
     from lstm_spec.targets.command import Command
-    from lstm_spec.verify.run import verify as run
+    from lstm_spec.verify.options import Options
+    from lstm_spec.verify.run import verified
 
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
@@ -95,37 +96,19 @@ def verify(
         check_place(place)
     if len(out := [name for name, place in places.items() if place == "-"]) > 1:
         raise click.UsageError(f"{' and '.join(out)} cannot both go to stdout: give one of them a file")
+    asked: dict[str, Any] = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
+    asked |= {"skip": skip or (), "require": require or (), "known_deviations": known_deviations, "strict": strict}
     if target is not None and target.endswith(".onnx"):
         fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
         if given := [name for name, value in fixed.items() if value is not None]:
             raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
-        asked = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
-        asked |= {"skip": skip or (), "require": require or ()}
-        asked |= {"known_deviations": known_deviations, "strict": strict}
         sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, html_file, asked))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
+    asked |= {"spec": spec, "layout": layout, "like": like, "isolate": isolate, "timeout": timeout, "memory": memory}
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
-        report = run(
-            target if command is None else Command(command),
-            spec=spec,
-            layout=layout,
-            like=like,
-            accuracy=accuracy,
-            dtypes=dtype,
-            profile=profile,
-            seed=seed,
-            checks=checks,
-            skip=skip or (),
-            require=require or (),
-            known_deviations=known_deviations,
-            strict=strict,
-            isolate=isolate,
-            timeout=timeout,
-            memory=memory,
-            progress=progress,
-        )
+        report = verified(target if command is None else Command(command), Options(**asked, progress=progress))
     for warning in report.warnings:
         click.echo(f"lstm-spec: warning: {warning}", err=True)
     if "-" not in places.values():

@@ -7,7 +7,8 @@ from typing import Any
 
 from lstm_spec.targets.onnx_file import Node, nodes
 from lstm_spec.verify.asking import Progress
-from lstm_spec.verify.run import verify
+from lstm_spec.verify.options import Options, options_of
+from lstm_spec.verify.run import verified
 from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, Report
 
 NOT_TESTABLE = "not_testable"
@@ -71,13 +72,13 @@ def verify_model(
     runtime: "onnxruntime", "openvino" or "reference". readings: of what the text leaves open, where not the default.
     progress, options: as for ``verify``. Raises TargetError for a file that is no model or has no such node.
     """
-    every = nodes(path, runtime, chosen=readings)
-    return ModelReport(str(path), runtime, tuple(_verified(every, progress, options)))
+    every, asked = nodes(path, runtime, chosen=readings), options_of("verify_model", options | {"progress": progress})
+    return ModelReport(str(path), runtime, tuple(_verified(every, asked)))
 
 
-def _verified(every: tuple[Node, ...], progress: Progress | None, options: Mapping[str, Any]) -> Iterator[Found]:
+def _verified(every: tuple[Node, ...], options: Options) -> Iterator[Found]:
     for node in every:
-        report = None if node.target is None else verify(node.target, progress=progress, **options)
+        report = None if node.target is None else verified(node.target, options)
         yield Found(node, report)
         if report is not None and report.interrupted:
             return
