@@ -21,7 +21,7 @@ from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
+from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
 from lstm_spec.verify.snippet import FROM_REPORT, snippet
 from lstm_spec.verify.subject import Subject
@@ -180,6 +180,8 @@ class Asking:
         A coarser contract explains it if every case of the check agrees under it, not because none can tell: the
         simplest failing case has to, and as many as a check needs.
         """
+        if finding.fault != "value":
+            return MISBEHAVIOUR, ""
         dtype = str(finding.case.dtype)
         for name, contract in coarser(self.subject.contracts[dtype]) if finding.deviation else ():
             outcome = self._examine(check, finding.case, contract)
