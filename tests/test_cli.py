@@ -83,7 +83,7 @@ def process(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=N
         (
             ["mine.py:exits"],
             1,
-            "DISCREPANCY (SEMANTIC)  mine.py:exits does not compute lstm: forward in float64, 1 case,",
+            "DISCREPANCY (MISBEHAVIOUR)  mine.py:exits misbehaves on a valid case of lstm: forward in float64, 1 case,",
         ),
         (["mine.py:correct", "--layout", "pytorch"], 1, "DISCREPANCY"),
         (["mine.py:correct", "--spec", "noaf"], 1, "DISCREPANCY (SEMANTIC)  mine.py:correct does not compute noaf"),
