@@ -26,7 +26,7 @@ def read_saved(
     # One layer of several would fit as well, and a cell without the peepholes that there are.
     found = fitting(arrays, layouts, specs, prefix=before)
     even = _most(found)
-    found += [w for w in fitting(arrays, layouts, _uneven, prefix=before) if len(w.arrays) > even]
+    found += [w for w in fitting(arrays, layouts, _uneven, prefix=before, begin=specs) if len(w.arrays) > even]
     best = [weights for weights in found if len(weights.arrays) == _most(found)]
     if not best:
         raise ConvertError(misfit(arrays, layouts, specs, before))
