@@ -124,6 +124,14 @@ def claims_within(path):
     return read_arrays, packed(path.with_suffix(".npz"), {"W.npy": npy_claiming((TEN,))})
 
 
+def claims_in_the_archive(path):
+    packed(path.with_suffix(".npz"), {"W.npy": npy_claiming((16,))})
+    data = path.with_suffix(".npz").read_bytes()
+    size = data[(at := data.index(b"PK\x01\x02") + 20) : at + 4]
+    path.with_suffix(".npz").write_bytes(data[:at] + (2**28 - 1).to_bytes(4, "little") + data[at + len(size) :])
+    return read_arrays, path.with_suffix(".npz")
+
+
 def grows(path):
     member = npy_claiming((2**26,)) + bytes(2**28)
     return read_arrays, packed(path.with_suffix(".npz"), {"W.npy": member}, zipfile.ZIP_DEFLATED)
@@ -240,6 +248,7 @@ def a_dataset_that_is_virtual(path):
 HOSTILE = {
     claims: r"claims 42,949,672,960 bytes for its shape (10737418240,) and has 64",
     claims_within: r"a.npz: W claims 42,949,672,960 bytes for its shape (10737418240,) and has 64",
+    claims_in_the_archive: "a.npz claims a member that is larger than the file",
     grows: "which is not believed",
     objects: "a.npy holds objects of Python, which could run code and are not read; expected numbers",
     objects_within: "a.npz: W holds objects of Python, which could run code and are not read; expected numbers",

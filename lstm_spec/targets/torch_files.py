@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from lstm_spec.targets.arrays import from_numpy, to_numpy
 from lstm_spec.targets.modules import required
-from lstm_spec.targets.reading import FileError, existing, reading
+from lstm_spec.targets.reading import FileError, existing, members, reading
 
 Array = NDArray[Any]
 
@@ -65,9 +65,10 @@ def _check(torch: Any, place: Path) -> None:
     if not zipfile.is_zipfile(place):
         raise FileError(f"{place} is no {KIND} since PyTorch 1.6; load it where you trust it, and save it again")
     with zipfile.ZipFile(place) as archive:
-        if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+        every = members(archive, place)
+        if any(m.filename.endswith("/constants.pkl") for m in every):
             raise FileError(f"{place} is a module of TorchScript, whose code is not loaded; save its state_dict()")
-        if any(m.compress_type != zipfile.ZIP_STORED or m.file_size != m.compress_size for m in archive.infolist()):
+        if any(m.compress_type != zipfile.ZIP_STORED or m.file_size != m.compress_size for m in every):
             raise FileError(f"{place} is compressed, which torch.save never does; it is not read")
 
 
