@@ -33,10 +33,10 @@ def read_saved(
     first = best[0]
     for other in best[1:]:
         if other.prefix != first.prefix:
-            raise ConvertError(f"there are several: before the names stands {_prefixes(best)}; say which by the prefix")
+            raise ConvertError(f"there are several: before the names stands {_prefixes(best)}; name the prefix")
         if not _same(first, other):
             either = f"{_called(first)} or of {_called(other)}"
-            raise ConvertError(f"the arrays may be those of {either}; say which by the layout or the spec")
+            raise ConvertError(f"the arrays may be those of {either}; name the layout or the spec")
     _check_numbers(first)
     _check_beside(parted(arrays, first.prefix)[first.prefix], first, specs)
     return first
