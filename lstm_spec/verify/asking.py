@@ -24,7 +24,7 @@ from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
-from lstm_spec.verify.snippet import FROM_REPORT, snippet
+from lstm_spec.verify.snippet import from_report, snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     BLOCKED,
@@ -181,7 +181,7 @@ class Asking:
             return result
         contract = self.subject.contracts[str(result.finding.case.dtype)]
         # Calls side by side are in no order that a script could make them in.
-        text = FROM_REPORT if check.threads else snippet(self.subject, result.finding, contract)
+        text = from_report(self.subject) if check.threads else snippet(self.subject, result.finding, contract)
         return replace(result, snippet=text)
 
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
