@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from lstm_spec.spec.unroll import recurrence, unroll
     from lstm_spec.targets.command import Command
     from lstm_spec.targets.contract import Target, TargetError
-    from lstm_spec.targets.convert import Converted, ConvertError
+    from lstm_spec.targets.convert import Converted
+    from lstm_spec.targets.equivalents import ConvertError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
     from lstm_spec.targets.reading import FileError
@@ -77,7 +78,8 @@ _HOMES = {
     "lstm_spec.spec.unroll": ("recurrence", "unroll"),
     "lstm_spec.targets.command": ("Command",),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
-    "lstm_spec.targets.convert": ("Converted", "ConvertError"),
+    "lstm_spec.targets.convert": ("Converted",),
+    "lstm_spec.targets.equivalents": ("ConvertError",),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
     "lstm_spec.targets.reading": ("FileError",),

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import lstm_spec as ls
-from lstm_spec.targets.convert import ConvertError, convert_arrays, read, translate
+from lstm_spec.targets.convert import convert_arrays, translate
+from lstm_spec.targets.equivalents import ConvertError
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.layouts import LAYOUTS
 from lstm_spec.targets.originals import ORIGINALS, cells_of, original, usual_cell
 from lstm_spec.targets.packing import LayoutError
+from lstm_spec.targets.saved import read_saved
 from lstm_spec.verify import conversion
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -105,7 +107,7 @@ def test_layers_and_directions_make_the_round_trip(options, there):
             convert_arrays(arrays, source=source, target=LAYOUTS[there])
         return
     gone = convert_arrays(arrays, source=source, target=LAYOUTS[there])
-    assert read(gone.arrays, source=LAYOUTS[there]).sizes == gone.source.sizes
+    assert read_saved(gone.arrays, source=LAYOUTS[there]).sizes == gone.source.sizes
     back = convert_arrays(gone.arrays, source=LAYOUTS[there], target="canonical").arrays
     assert equal({name: back[name] for name in arrays}, arrays)
     assert not any(np.any(a) for name, a in back.items() if name not in arrays)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -298,12 +300,32 @@ def test_the_command_says_what_it_does_and_proves_it(tmp_path):
     assert (told["check"], told["sizes"], told["target"]["arrays"]["Wx"]) == (None, {"n": 3, "m": 4}, [16, 3])
 
 
+MISSING = {".safetensors": ("safetensors", "safetensors"), ".pt": ("torch", "torch"), ".h5": ("h5py", "keras")}
+
+
+@pytest.mark.parametrize("ending", MISSING)
+def test_a_package_that_is_missing_is_named_with_its_extra(ending, tmp_path, monkeypatch):
+    package, extra = MISSING[ending]
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / f"w{ending}").write_bytes(b"anything")
+    status, _, said = command(tmp_path / f"w{ending}", "--to", "keras")
+    assert status == 2
+    assert f"w{ending} needs " in said
+    assert f"install it with: pip install 'lstm_spec[{extra}]'" in said
+
+
+def test_a_state_dict_as_it_is_can_be_converted():
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.LSTM(3, 4)
+    found = ls.convert(layer.state_dict(), source="torch", target="keras")
+    np.testing.assert_array_equal(found.arrays["kernel"], layer.weight_ih_l0.detach().numpy().T)
+    mixed = {**layer.state_dict(), "name": np.array(["x"]), "step.count": np.array(3)}
+    assert ls.convert(mixed, source="torch", target="keras").arrays["bias"].shape == (16,)
+
+
 def test_where_the_sides_disagree_nothing_is_written(tmp_path, monkeypatch):
     pytest.importorskip("keras")
-    wrong = dict(LAYOUTS)
-    from dataclasses import replace
-
-    wrong["keras"] = replace(LAYOUTS["keras"], gates="ifoc")
+    wrong = {**LAYOUTS, "keras": replace(LAYOUTS["keras"], gates="ifoc")}
     monkeypatch.setattr("lstm_spec.targets.layouts.LAYOUTS", wrong)
     np.savez(tmp_path / "a.npz", **torch_arrays())
     status, out, _ = command(tmp_path / "a.npz", "--from", "torch", "--to", "keras", "-o", tmp_path / "b.npz")

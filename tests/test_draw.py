@@ -358,11 +358,15 @@ def test_without_graphviz_the_message_says_what_helps(tmp_path, monkeypatch):
         picture("cell", "lstm").save(tmp_path / "cell.png")
 
 
+def tex_has(name):
+    return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(("view", "cell"), [*((view, "lstm") for view in VIEWS), ("backward", "layer_norm")])
 def test_tikz_compiles(tmp_path, view, cell):
-    if not shutil.which("pdflatex"):
-        pytest.skip("no LaTeX here")
     made = picture(view, cell).save(tmp_path / "picture.tex")
+    if not shutil.which("pdflatex") or not tex_has("tikz.sty"):
+        pytest.skip("no LaTeX with TikZ here")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", made.name],
         cwd=tmp_path,

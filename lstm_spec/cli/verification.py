@@ -181,11 +181,14 @@ def explain(check: str | None, spec: str, listing: bool, json_file: str | None) 
 @click.command()
 @click.argument("report")
 @click.option("--target", help="Whom to ask, in place of whom the report names.")
+@click.option("--command", metavar="TEXT", help="A program to ask, as verify takes it; the report's own is not run.")
 @click.option("--spec", help="The cell to hold it against, in place of that of the report.")
 @click.option("--layout", help="How it holds parameters and states, in place of what the report says.")
 @click.option("--json", "json_file", metavar="FILE", help="Write what came of it there; - is stdout.")
 @sentences
-def replay(report: str, target: str | None, spec: str | None, layout: str | None, json_file: str | None) -> None:
+def replay(
+    report: str, target: str | None, command: str | None, spec: str | None, layout: str | None, json_file: str | None
+) -> None:
     """Ask the counterexample of REPORT again, with the numbers that are stored in it.
 
     REPORT is what verify has written with --json.
@@ -197,11 +200,14 @@ def replay(report: str, target: str | None, spec: str | None, layout: str | None
       lstm-spec replay report.json --target my_lstm.py:mended
     """
     from lstm_spec.report.aside import aside
+    from lstm_spec.targets.command import Command
     from lstm_spec.verify.replay import replay as again
 
+    if target is not None and command is not None:
+        raise click.UsageError("give either --target or --command")
     check_place(json_file)
     with aside():
-        found = again(report, target=target, spec=spec, layout=layout)
+        found = again(report, target=target if command is None else Command(command), spec=spec, layout=layout)
     write_json(found.to_dict(), json_file)
     if json_file != "-":
         status = "REPRODUCED" if found.reproduced else "GONE"

@@ -12,7 +12,7 @@ from lstm_spec.spec.network import Network, network_of
 from lstm_spec.targets.calls import Arguments, perform
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Outputs, Target, TargetError, read_outputs
-from lstm_spec.targets.convert import ConvertError, in_library
+from lstm_spec.targets.equivalents import ConvertError, in_library
 from lstm_spec.targets.held import held
 from lstm_spec.targets.originals import Original, original
 from lstm_spec.targets.packing import Array

@@ -8,7 +8,8 @@ from typing import Any
 from lstm_spec.spec.network import network_of
 from lstm_spec.spec.onnx import DIRECTIONS, Operator, readings
 from lstm_spec.targets.array_files import read_arrays, write_arrays
-from lstm_spec.targets.convert import Converted, ConvertError, convert_arrays
+from lstm_spec.targets.convert import Converted, convert_arrays
+from lstm_spec.targets.equivalents import ConvertError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.modules import required
 from lstm_spec.targets.onnx import layout_of

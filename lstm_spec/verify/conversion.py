@@ -17,7 +17,8 @@ from lstm_spec.compute.initial import state_widths
 from lstm_spec.spec.network import network_of
 from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.targets.contract import Outputs
-from lstm_spec.targets.convert import HUB, Converted
+from lstm_spec.targets.convert import Converted
+from lstm_spec.targets.equivalents import HUB
 from lstm_spec.targets.held import held
 from lstm_spec.targets.running import run_weights
 from lstm_spec.targets.weights import Weights

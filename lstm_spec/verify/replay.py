@@ -59,14 +59,17 @@ def replay(
     """Ask the counterexample of a report again.
 
     report: the JSON file that ``lstm-spec verify --json`` has written, or what is in it. target, spec, layout: in place
-    of those that the report names. Raises ReplayError for what is no report or has no counterexample, and what
-    ``verify`` raises for a target that cannot be used.
+    of those that the report names. A program that a file names is not run: it is anybody's, and has to be given as a
+    ``Command``. Raises ReplayError for what is no report or has no counterexample, and what ``verify`` raises for a
+    target that cannot be used.
     """
     told, where = (report, "the report") if isinstance(report, Mapping) else (_loaded(Path(report)), str(report))
     found = _counterexample(told, where)
     given = _given(told, where)
     command = given.get("command")
-    named = Command(command) if isinstance(command, str) else given.get("target")
+    if command is not None and target is None and not isinstance(report, Mapping):
+        raise ReplayError(f"{where} is about the program {command!r}, which is run only if you name it as the command")
+    named = given.get("target") if command is None else Command(command)
     chosen = named if target is None else target
     if chosen is None:
         raise ReplayError(f"{where} is about {told.get('target')}, to which no name leads; give a target")
