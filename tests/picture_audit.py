@@ -4,6 +4,7 @@ It knows nothing of how pictures are placed and routed: positions, texts and way
 to be there is taken from the Program.
 """
 
+import html
 import json
 import math
 import os
@@ -255,6 +256,13 @@ def read_json(data) -> Drawing:
     return Drawing(nodes, wires, [], joints, panels, [], (0, 0), "")
 
 
+def untold(own: Drawing, data) -> list[str]:
+    """The labels of a picture that Graphviz's has not."""
+    parts = [*data.get("objects", []), *data.get("edges", [])]
+    said = _squeeze(html.unescape(re.sub("<[^>]*>", "", " ".join(p.get("label", "") for p in parts))))
+    return [text for text, _ in own.labels if _squeeze(text) not in said]
+
+
 # --- geometry ---------------------------------------------------------------------------------------------------------
 
 
@@ -384,6 +392,14 @@ def _meet(a, b, c, e):
     else:
         return None
     return (x, y) if low + 0.5 < y < high - 0.5 and left + 0.5 < x < right - 0.5 else None
+
+
+def weight_faults(d: Drawing) -> list[str]:
+    """No wire of a unit runs below its neurons, where the lines of the weights come up."""
+    floor = max(n.rect.y1 for n in d.nodes.values() if n.kind == "neuron")
+    within = [w for w in d.wires if d.nodes[w.source].kind != "entry"]
+    low = [w for w in within if max(y for _, y in w.points) > floor + 0.5]
+    return [f"wire {w.source}→{w.target} runs under the neurons" for w in low]
 
 
 def rail_faults(d: Drawing, program) -> list[str]:

@@ -19,9 +19,8 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-BLOCK = re.compile(
-    r"<!-- (?P<kind>output|file|python|printed)(?:: (?P<what>.*?))? -->\n```\w*\n(?P<body>.*?)```\n<!-- end -->", re.S
-)
+KINDS = "output|file|python|printed|include"
+BLOCK = re.compile(rf"<!-- (?P<kind>{KINDS})(?:: (?P<what>.*?))? -->\n```\w*\n(?P<body>.*?)```\n<!-- end -->", re.S)
 
 
 def pages():
@@ -46,7 +45,12 @@ def render(text):
                 with contextlib.redirect_stdout(io.StringIO()) as out:
                     exec(compile(body, "README.md", "exec"), namespace)
                 printed = out.getvalue()
-            new = {"output": lambda: run(match["what"], body), "printed": lambda: printed}.get(kind, lambda: body)()
+            made = {
+                "output": lambda: run(match["what"], body),
+                "printed": lambda: printed,
+                "include": lambda: (ROOT / match["what"]).read_text(encoding="utf-8"),
+            }
+            new = made.get(kind, lambda: body)()
             start, end = match.start("body") - match.start(), match.end("body") - match.start()
             return match[0][:start] + new + match[0][end:]
 

@@ -184,6 +184,19 @@ def test_a_cell_whose_file_prints_does_not_print_into_what_is_derived(folder):
     assert "loud" in result.stderr
 
 
+def test_where_nobody_reads_the_output_the_files_are_written(folder):
+    """As in `lstm-spec verify … | head -1`, with a reader that is gone before the first line."""
+    files = [word for name in ("json", "junit", "html") for word in (f"--{name}", f"report.{name}")]
+    nobody, ours = os.pipe()
+    os.close(nobody)
+    try:
+        done = process("mine.py:gates_permuted", *files, stdout=ours)
+    finally:
+        os.close(ours)
+    assert (done.returncode, done.stderr) == (1, "printed by the import\n")
+    assert all((folder / f"report.{name}").stat().st_size > 1000 for name in ("json", "junit", "html"))
+
+
 def test_an_interruption_ends_with_what_is_known_and_the_report_is_written(folder):
     done = process("mine.py:stopped", "--json", "report.json")
     assert done.returncode == 130
@@ -303,7 +316,8 @@ def test_what_nobody_foresaw_is_no_discrepancy(monkeypatch, error):
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
     found = re.fullmatch(r"lstm-spec: unexpected (\w+): .*, a fault of lstm-spec and no verdict; .* with (\S+)", line)
-    assert found and found[1] == type(error).__name__
+    assert found
+    assert found[1] == type(error).__name__
     report = Path(found[2])
     assert "in fails" in report.read_text(encoding="utf-8")
     report.unlink()

@@ -35,6 +35,8 @@ from tests.picture_audit import (
     read_json,
     read_svg,
     text_faults,
+    untold,
+    weight_faults,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -99,6 +101,8 @@ def faults_of(source, view, program, sizes):
     faults += look_faults(drawing, source, ASPECT.get(view, 5))
     if view == "cell":
         faults += completeness_faults(drawing, program, sizes) + rail_faults(drawing, program)
+    if view == "unit":
+        faults += weight_faults(drawing)
     if view == "backward":
         faults += backward_faults(drawing, ls.backward(program)) + label_faults(drawing, ls.backward(program))
         faults += factor_faults(drawing, read_svg(ls.draw("cell", program, **sizes).svg()), program)
@@ -122,6 +126,7 @@ def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symboli
     drawing, own = read_json(data), read_svg(made.svg())
     assert geometry_faults(drawing) == []
     assert crossings(drawing)[1] == []
+    assert untold(own, data) == []
     shifts = set()
     for id, node in own.nodes.items():
         (x, y), (u, v) = node.rect.center, drawing.nodes[id].rect.center
@@ -132,6 +137,8 @@ def test_graphviz_renders_the_same_picture_without_a_warning(view, cell, symboli
 def test_crossings_are_few():
     for cell, most in MOST_CROSSINGS.items():
         assert crossings(read_svg(picture("cell", cell).svg()))[0] <= most, cell
+    for cell, most in {"lstm": 2, "gru": 1, "zoneout": 1, "slstm": 13, "fgr": 28}.items():
+        assert crossings(read_svg(picture("dimensions", cell).svg()))[0] <= most, cell
     for view in ("unrolled", "stacked"):
         assert crossings(read_svg(picture(view, "lstm").svg()))[0] == 0
     both = read_svg(picture("bidirectional", "lstm").svg())
@@ -171,7 +178,7 @@ def test_unit_has_four_neurons_that_see_every_entry():
     assert "28,840" in drawing.text
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "lstmp", "peephole"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "lstmp", "peephole", "dropout"])
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_unit_draws_all_of_few_entries(cell, size):
     program = ALL[cell]
@@ -249,15 +256,6 @@ def test_what_no_unit_reads_whole_has_no_lines(cell, recurrent):
     assert any(w.source.startswith("h_prev") for w in network.wires) == recurrent
     assert ("so a unit alone cannot be unrolled" in unit.text) == recurrent
     assert ("only its own state" in unit.text) != recurrent
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu", "fgr"])
-def test_no_wire_of_a_unit_runs_under_its_neurons(cell):
-    drawing = read_svg(picture("unit", cell).svg())
-    floor = max(n.rect.y1 for n in drawing.nodes.values() if n.kind == "neuron")
-    within = [w for w in drawing.wires if drawing.nodes[w.source].kind != "entry"]
-    assert within
-    assert [w for w in within if max(y for _, y in w.points) > floor + 0.5] == []
 
 
 def test_network_counts_units_and_outputs():
@@ -360,11 +358,15 @@ def test_without_graphviz_the_message_says_what_helps(tmp_path, monkeypatch):
         picture("cell", "lstm").save(tmp_path / "cell.png")
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
-def test_tikz_compiles(tmp_path, view):
-    if not shutil.which("pdflatex"):
-        pytest.skip("no LaTeX here")
-    made = picture(view, "lstm").save(tmp_path / "picture.tex")
+def tex_has(name):
+    return subprocess.run(["kpsewhich", name], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("view", "cell"), [*((view, "lstm") for view in VIEWS), ("backward", "layer_norm")])
+def test_tikz_compiles(tmp_path, view, cell):
+    made = picture(view, cell).save(tmp_path / "picture.tex")
+    if not shutil.which("pdflatex") or not tex_has("tikz.sty"):
+        pytest.skip("no LaTeX with TikZ here")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", made.name],
         cwd=tmp_path,
@@ -397,6 +399,14 @@ def test_highlight_marks_the_operation_and_its_value():
     assert re.search(r'class="wire value marked" data-from="i"', source)
 
 
+def test_notes_in_tikz_begin_at_one_line():
+    source = picture("unit", "lstm").tikz()
+    lines = [x for x in source.splitlines() if "parameters per unit" in x or "every unit needs" in x]
+    assert len({re.search(r"anchor=base west.* at \(([\d.-]+),", x)[1] for x in lines}) == 1
+    assert r"$c_{t- 1,k}$" in source
+    assert r"\mathrm{new},t" in picture("cell", "clipped").tikz()
+
+
 @pytest.mark.parametrize("view", ["cell", "unit", "dimensions", "backward"])
 def test_every_name_can_be_highlighted(view):
     for name in ALL["lstm"].symbols:
@@ -412,9 +422,30 @@ def test_highlight_marks_the_box_around_a_name(view, name, box):
     assert ls.draw("backward", ALL["lstm"], highlight=f"d{name}").svg().count(" marked") > 0
 
 
-def test_view_that_does_not_show_a_name_says_so():
-    with pytest.raises(DrawError, match='the view "unrolled" of lstm shows no f to highlight'):
-        ls.draw("unrolled", ALL["lstm"], highlight="f")
+@pytest.mark.parametrize("name", ["f", "W_f", "z"])
+@pytest.mark.parametrize("view", ["unrolled", "stacked", "bidirectional", "network"])
+def test_view_that_does_not_show_a_name_says_so(view, name):
+    with pytest.raises(DrawError, match=f'"{view}" of lstm shows no {name} .*, only x, .*; the view "cell" shows all'):
+        ls.draw(view, ALL["lstm"], highlight=name)
+
+
+@pytest.mark.parametrize("view", ["unrolled", "stacked", "bidirectional"])
+@pytest.mark.parametrize("name", ["x", "h", "h_prev", "c", "c_prev"])
+def test_highlight_marks_a_vector_at_every_step(view, name):
+    source = ls.draw(view, ALL["lstm"], highlight=name).svg()
+    wires = re.findall(r'<g class="wire (?:\w+)( marked)?"[^>]*data-value="([^"]*)"', source)
+    assert {value for marked, value in wires if marked} == {
+        value for _, value in wires if value.startswith(f"{name[0]}-")
+    }
+
+
+@pytest.mark.parametrize(("view", "name"), [("unit", "x"), ("unit", "h_prev"), ("network", "x"), ("network", "h_prev")])
+def test_highlight_marks_the_entries_of_a_vector(view, name):
+    source = ls.draw(view, ALL["lstm"], n=32, m=70, highlight=name).svg()
+    marked, plain = (re.findall(rf'<g class="node entry{s}" id="([^"]*)-[^"]*"', source) for s in (" marked", ""))
+    assert set(marked) == {name}
+    assert len(marked) >= 3
+    assert name not in plain
 
 
 @pytest.mark.parametrize("notation", ["colah", "greff", "pytorch", {"c_tilde": "g"}])
@@ -595,6 +626,29 @@ def test_factors_have_brackets_and_names_no_factor_beside_them(cell):
     labels = ["".join(g.itertext()) for g in root.iter() if g.get("data-of")]
     assert [x for x in labels if re.search(r"∘\s*1|^δ[^=]*∘", x)] == []
     assert any("∘ (1 − " in x or "∘(1 − " in x for x in labels)
+
+
+def test_audit_notices_a_wire_under_the_neurons():
+    source = picture("unit", "lstm").svg()
+    drawing = read_svg(source)
+    floor = max(n.rect.y1 for n in drawing.nodes.values() if n.kind == "neuron")
+    assert weight_faults(drawing) == []
+    line = next(x for x in source.splitlines() if 'data-from="f" data-to="' in x)
+    lowered = re.sub(r'd="M([\d.]+) [\d.]+C', rf'd="M\1 {floor + 9}C', line, count=1)
+    assert weight_faults(read_svg(source.replace(line, lowered))) != []
+
+
+def test_audit_notices_a_label_that_graphviz_lacks():
+    made = picture("backward", "clipped")
+    own, rendered = read_svg(made.svg()), graphviz_json(made.dot())
+    if rendered is None:
+        pytest.skip("no Graphviz here")
+    assert untold(own, rendered[0]) == []
+    lines = [e for e in rendered[0]["edges"] if "</TR><TR>" in e.get("label", "")]
+    assert lines
+    for edge in lines:
+        edge["label"] = edge["label"].partition("</TR>")[2]
+    assert len(untold(own, rendered[0])) == len(lines)
 
 
 def test_audit_hears_what_graphviz_says():

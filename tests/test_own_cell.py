@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 import sympy
+from click.testing import CliRunner
 from sympy import Lambda, Symbol
 
 import lstm_spec as ls
 from lstm_spec.cli import main
 from lstm_spec.compute.complex_step import complex_step
 from lstm_spec.compute.gradients import gradients
-from lstm_spec.spec.define import define_cell
 from lstm_spec.spec import functions
+from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.functions import SLOTS, sigmoid
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, scale, size, vector
 from lstm_spec.spec.program import ProgramError, constant

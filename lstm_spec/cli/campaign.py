@@ -3,12 +3,15 @@
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from lstm_spec.cli.common import progress_bar, sentences, write_json, write_text
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 @click.group()
@@ -58,8 +61,10 @@ def run(file: str, findings: str | None, workers: int | None, scheduler: str | N
 
 
 @contextmanager
-def _executor(at_once: int, scheduler: str | None) -> Iterator[Executor]:
+def _executor(at_once: int, scheduler: str | None) -> Iterator["Executor"]:
     if scheduler is None:
+        from concurrent.futures import ThreadPoolExecutor
+
         # Threads only wait here: every job has a process of its own.
         with ThreadPoolExecutor(at_once) as executor:
             yield executor

@@ -6,10 +6,26 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import click
+
+
+def speak_utf8() -> None:
+    """Write UTF-8 where the letters of the formulas have no place, as in a pipe on Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not _speaks("δ∘Σ→", stream.encoding):
+            stream.reconfigure(encoding="utf-8")
+
+
+def _speaks(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def sentences(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """The commands about somebody's LSTM."""
 
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -87,9 +88,10 @@ def verify(
       lstm-spec verify --command "./my_lstm --fast" --max-seconds 60
     """
     from lstm_spec.report.aside import aside
-    from lstm_spec.report.console import print_report, terminal
-    from lstm_spec.report.junit import junit
+    from lstm_spec.report.console import print_report
+    from lstm_spec.report.models import print_model
     from lstm_spec.targets.command import Command
+    from lstm_spec.verify.models import verify_model
     from lstm_spec.verify.run import verify as run
 
     if (target is None) == (command is None):
@@ -99,84 +101,54 @@ def verify(
         check_place(place)
     if len(out := [name for name, place in places.items() if place == "-"]) > 1:
         raise click.UsageError(f"{' and '.join(out)} cannot both go to stdout: give one of them a file")
+    asked: dict[str, Any] = {
+        "accuracy": accuracy,
+        "dtypes": dtype,
+        "profile": profile,
+        "seed": seed,
+        "checks": checks,
+        "skip": skip or (),
+        "require": require or (),
+        "known_deviations": known_deviations,
+        "strict": strict,
+        "isolate": isolate,
+        "timeout": timeout,
+        "memory": memory,
+        "max_seconds": max_seconds,
+    }
+    interface: dict[str, Any] = {"spec": spec, "layout": layout, "like": like}
     if target is not None and target.endswith(".onnx"):
-        fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
-        if given := [name for name, value in fixed.items() if value is not None]:
-            raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
-        asked: dict[str, Any] = {
-            "accuracy": accuracy,
-            "dtypes": dtype,
-            "profile": profile,
-            "seed": seed,
-            "checks": checks,
-        }
-        asked |= {"skip": skip or (), "require": require or ()}
-        asked |= {"known_deviations": known_deviations, "strict": strict, "max_seconds": max_seconds}
-        sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, html_file, asked))
+        if given := [name for name, value in interface.items() if value is not None]:
+            raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave --{given[0]} out")
+        with progress_bar() as progress, aside():
+            model = verify_model(target, runtime=runtime or "onnxruntime", readings=reading, progress=progress, **asked)
+        sys.exit(_put_out(model, print_model, places))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
-        report = run(
-            target if command is None else Command(command),
-            spec=spec,
-            layout=layout,
-            like=like,
-            accuracy=accuracy,
-            dtypes=dtype,
-            profile=profile,
-            seed=seed,
-            checks=checks,
-            skip=skip or (),
-            require=require or (),
-            known_deviations=known_deviations,
-            strict=strict,
-            isolate=isolate,
-            timeout=timeout,
-            memory=memory,
-            max_seconds=max_seconds,
-            progress=progress,
-        )
+        report = run(Command(command) if command is not None else target, progress=progress, **interface, **asked)
+    sys.exit(_put_out(report, print_report, places))
+
+
+def _put_out(report: Any, show: Callable[..., None], places: Mapping[str, str | None]) -> int:
+    """Print a report where stdout is free, write it in the forms that were named, and return its exit status."""
+    from lstm_spec.report.console import terminal
+    from lstm_spec.report.junit import junit
+
     for warning in report.warnings:
         click.echo(f"lstm-spec: warning: {warning}", err=True)
     if "-" not in places.values():
         with writing("the output"):
-            print_report(report, terminal())
-    write_json(report.to_dict(), json_file)
-    if junit_file is not None:
-        write_text(junit(report), junit_file)
-    if html_file is not None:
+            show(report, terminal())
+    write_json(report.to_dict(), places["--json"])
+    if places["--junit"] is not None:
+        write_text(junit(report), places["--junit"])
+    if places["--html"] is not None:
         from lstm_spec.report.html import html
 
-        write_text(html(report), html_file)
-    sys.exit(report.exit_status)
-
-
-def _model(
-    path: str,
-    runtime: str,
-    reading: dict[str, str] | None,
-    json_file: str | None,
-    html_file: str | None,
-    asked: dict[str, Any],
-) -> int:
-    """Verify the nodes of a model, print and write what was found, and return the exit status."""
-    from lstm_spec.report.aside import aside
-    from lstm_spec.report.console import terminal
-    from lstm_spec.report.models import print_model
-    from lstm_spec.verify.models import verify_model
-
-    with progress_bar() as progress, aside():
-        report = verify_model(path, runtime=runtime, readings=reading, progress=progress, **asked)
-    if "-" not in (json_file, html_file):
-        with writing("the output"):
-            print_model(report, terminal())
-    write_json(report.to_dict(), json_file)
-    if html_file is not None:
-        from lstm_spec.report.html import model_html
-
-        write_text(model_html(report), html_file)
-    return report.exit_status
+        write_text(html(report), places["--html"])
+    return int(report.exit_status)
 
 
 @click.command()
@@ -209,11 +181,14 @@ def explain(check: str | None, spec: str, listing: bool, json_file: str | None) 
 @click.command()
 @click.argument("report")
 @click.option("--target", help="Whom to ask, in place of whom the report names.")
+@click.option("--command", metavar="TEXT", help="A program to ask, as verify takes it; the report's own is not run.")
 @click.option("--spec", help="The cell to hold it against, in place of that of the report.")
 @click.option("--layout", help="How it holds parameters and states, in place of what the report says.")
 @click.option("--json", "json_file", metavar="FILE", help="Write what came of it there; - is stdout.")
 @sentences
-def replay(report: str, target: str | None, spec: str | None, layout: str | None, json_file: str | None) -> None:
+def replay(
+    report: str, target: str | None, command: str | None, spec: str | None, layout: str | None, json_file: str | None
+) -> None:
     """Ask the counterexample of REPORT again, with the numbers that are stored in it.
 
     REPORT is what verify has written with --json.
@@ -225,11 +200,14 @@ def replay(report: str, target: str | None, spec: str | None, layout: str | None
       lstm-spec replay report.json --target my_lstm.py:mended
     """
     from lstm_spec.report.aside import aside
+    from lstm_spec.targets.command import Command
     from lstm_spec.verify.replay import replay as again
 
+    if target is not None and command is not None:
+        raise click.UsageError("give either --target or --command")
     check_place(json_file)
     with aside():
-        found = again(report, target=target, spec=spec, layout=layout)
+        found = again(report, target=target if command is None else Command(command), spec=spec, layout=layout)
     write_json(found.to_dict(), json_file)
     if json_file != "-":
         status = "REPRODUCED" if found.reproduced else "GONE"

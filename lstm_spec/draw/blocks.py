@@ -9,7 +9,7 @@ from typing import Any
 from sympy import Integer
 
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
-from lstm_spec.draw.lattice import EAST, NORTH, STEP, WEST, Direction, Field, Net, Port, Sink, Spot
+from lstm_spec.draw.lattice import EAST, NORTH, STEP, WEST, Direction, Field, Net, Port, Sink, Spot, names_at_sides
 from lstm_spec.draw.place import TERMINAL
 from lstm_spec.draw.read import read
 from lstm_spec.draw.route import route
@@ -88,7 +88,8 @@ class Board:
         xs = [x for s in self.spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
         ys = [y for s in self.spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
         # No margin at the sides: a wire that went around the initial states would leave the picture's reading order.
-        trees = route(Field((min(xs), min(ys) - 1), (max(xs), max(ys) + 1)), self.spots, self.nets)
+        low, high = (min(xs), min(ys) - 1), (max(xs), max(ys) + 1)
+        trees = route(Field(low, high, texts=names_at_sides(self.spots.values(), low, high)), self.spots, self.nets)
         nodes = [
             text_node(id, kind, self.spots[id], lines, title=title) for id, (kind, lines, title) in self.nodes.items()
         ]

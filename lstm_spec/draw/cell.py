@@ -76,14 +76,16 @@ def best_scene(graph: Graph, attempt: Callable[[Room], "Attempt | None"], name: 
 
 
 def _fitted(attempt: Callable[[Room], "Attempt | None"], room: Room) -> "Attempt | None":
-    """Return the best attempt in a room and in those whose columns are moved apart for its labels."""
-    best = tried = attempt(room)
+    """Return the best attempt in a room and in those whose columns are moved apart for its labels, while that helps."""
+    best = attempt(room)
     for _ in range(WIDENINGS):
-        if tried is None or best is None or not best.faults[0] or tried.needed == room:
+        if best is None or not best.faults[0] or best.needed == room:
             break
-        room = tried.needed
+        room = best.needed
         tried = attempt(room)
-        best = min(best, tried or best, key=lambda a: a.faults)
+        if tried is None or tried.faults[0] >= best.faults[0]:
+            break
+        best = tried
     return best
 
 
@@ -150,8 +152,7 @@ def _label(graph: Graph, value: str, names: Mapping[str, Text]) -> Text:
 
 def _order_note(id: str, order: Text, layout: Plan) -> Label:
     spot = layout.spots[id]
-    left = spot.x * STEP - width(order, ORDER) / 2
-    return note(order, left, (spot.y + spot.half_height) * STEP + 7, ORDER)
+    return Label("", order, (spot.x * STEP, (spot.y + spot.half_height) * STEP + 7), ORDER)
 
 
 def _nodes(program: Program, graph: Graph, layout: Plan) -> list[Node]:

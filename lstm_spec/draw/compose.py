@@ -127,7 +127,7 @@ def legend(
         wide = width(text, LEGEND_SIZE)
         if x > left and x + 30 + wide > right:
             x, y = left, y - 18
-        label = Label("", text, (x + 30 + wide / 2, y), LEGEND_SIZE)
+        label = note(text, x + 30, y, LEGEND_SIZE)
         found.append(LegendItem(item, (x + 11, y), label))  # type: ignore[arg-type]
         x += 30 + wide + 16
     return tuple(found)
@@ -142,7 +142,7 @@ def sample_node(item: LegendItem, id: str = "") -> Node:
 
 def note(text: Text, left: float, y: float, size: float = 10.0, of: str = "") -> Label:
     """Return a label that begins at a given abscissa."""
-    return Label(of, text, (left + width(text, size) / 2, y), size)
+    return Label(of, text, (left + width(text, size) / 2, y), size, flush=True)
 
 
 def kinds_in(nodes: Sequence[Node], drawn: Drawn, order: Sequence[str]) -> list[str]:

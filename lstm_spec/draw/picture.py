@@ -155,15 +155,33 @@ def draw(
 
 
 def _shown(view: str, program: Program, scene: Scene, name: str) -> set[str]:
-    """Return what a picture marks for a name: itself or its adjoint, or else what is drawn with it inside."""
+    """Return what a picture marks for a name: itself or its adjoint, its entries or steps, or what has it inside."""
     there = {x for n in scene.nodes for x in (n.id, n.equation)} | {w.value for w in scene.wires}
-    names = {name if name in program.symbols else name.removeprefix("d")}
+    own = name if name in program.symbols else name.removeprefix("d")
+    # Where whole cells are drawn, a state and the one before it are the same wires.
+    after = {before.name: state.name for before, state in program.recurrence}.get(own, own)
+    parts = {key: _parts(key, scene) for key in program.symbols}
+    if own not in there and (parts[own] or parts[after]):
+        return parts[own] or parts[after]
+    names = {own}
+    equations = any(n.equation for n in scene.nodes)
     while names:
         found = {x for reached in names for x in (reached, f"d{reached}") if x in there}
         if found:
             return found
-        names = {d.name for d in program if names & names_in(d.expression)}
-    raise DrawError(f'the view "{view}" of {program.name} shows no {name} to highlight')
+        # A picture of whole cells has nothing of their inside.
+        names = {d.name for d in program if names & names_in(d.expression)} if equations else set()
+    shows = ", ".join(key for key, found in parts.items() if found or key in there)
+    raise DrawError(
+        f'the view "{view}" of {program.name} shows no {name} to highlight, only {shows}; the view "cell" shows all'
+    )
+
+
+def _parts(name: str, scene: Scene) -> set[str]:
+    """Return what stands for a vector's entries or its steps of time, such as h-1."""
+    if not any(w.value.startswith(f"{name}-") for w in scene.wires):
+        return set()
+    return {x for x in (*(n.id for n in scene.nodes), *(w.value for w in scene.wires)) if x.startswith(f"{name}-")}
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:

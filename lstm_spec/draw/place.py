@@ -147,7 +147,7 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
     half = {band: max(box.half_height for box in inside) for band, inside in members.items()}
     lanes = max(0, len(_from_below(graph)) - 1)
     wandering = max(0, len([1 for before, _ in graph.states if before not in _rail_starts(graph)]) - 1)
-    y = half.get(BUS, 1) + 2 + slack + 2 * wandering
+    y = half.get(BUS, 0) + 2 + slack + 2 * wandering
     heights = {BUS: y}
     y += half.get(BUS, 0)
     for band in sorted(band for band in half if band[0] == "bus" and band != BUS):

@@ -19,11 +19,11 @@ class Room:
 
 
 def wider(room: Room, columns: Sequence[int], lacks: Sequence[Lack]) -> Room:
-    """Return a room whose columns are as far apart as labels need that found no place between them. columns: their centres."""
+    """Return a room with the columns as far apart as labels need that found no place. columns: their centres."""
     extra = list(room.columns or (0,) * len(columns))
-    grown = dict.fromkeys(range(len(extra)), 0)
+    grown = [0] * len(extra)
     for lack in lacks:
         right = sum(x * STEP <= lack.x for x in columns)
         if right < len(extra):
             grown[right] = max(grown[right], ceil(lack.points / STEP))
-    return replace(room, columns=tuple(lines + grown[k] for k, lines in enumerate(extra)))
+    return replace(room, columns=tuple(lines + grown[k] for k, lines in enumerate(extra))) if any(grown) else room

@@ -159,14 +159,15 @@ def _attempt(
         panels=(Panel("unit", (x0, y0), (x1, y1), title_),),
     )
     texts = [(value, [(with_shape(names[value] if _is_named(own, value) else (), (1, 1)),)]) for value in trees]
-    fan = [Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons))] if neurons else []
-    scene, missing = labelled(scene, texts, fan)
+    fan = Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons)) if neurons else None
+    scene, missing = labelled(scene, texts, [fan] if fan else [])
     scene = replace(
         scene, nodes=(*scene.nodes, *entries), wires=(*lines, *scene.wires), labels=(*scene.labels, *notes, *said)
     )
     items = legend(kinds_in(scene.nodes, replace(drawn, wires=scene.wires), LEGEND), x0, floor, max(x1, x0 + 520))
     crossings = sum(len(w.hops) for w in scene.wires)
-    faults = len(missing), crossings, sum(t.length for t in trees.values())
+    under = sum(min(y for _, y in w.points) < fan.high for w in drawn.wires) if fan else 0
+    faults = len(missing) + under, crossings, sum(t.length for t in trees.values())
     return Attempt(replace(scene, legend=items), faults, wider(room, layout.columns, missing))
 
 

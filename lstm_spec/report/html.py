@@ -26,14 +26,15 @@ _MOST_NUMBERS = 60
 _SIGNS = {"verified": "✓", "discrepancy": "✗", "error": "✗", "inconclusive": "?"}
 
 
-def html(report: Report) -> str:
-    """Return a report as a page."""
+def html(report: Report | ModelReport) -> str:
+    """Return a report as a page; of a model, its recurrent nodes one after the other."""
+    if isinstance(report, ModelReport):
+        return _model(report)
     title = f"{report.target}: {report.verdict}"
     return page(title, tag("p", "lstm-spec verify", class_="eyebrow"), *_sections(report), _footer(report))
 
 
-def model_html(report: ModelReport) -> str:
-    """Return the report on a model as a page, its recurrent nodes one after the other."""
+def _model(report: ModelReport) -> str:
     name = f"{report.model} in {report.runtime}"
     parts: list[Markup] = []
     for k, found in enumerate(report.found):

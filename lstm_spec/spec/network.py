@@ -135,6 +135,11 @@ class Pass:
         """Return the shapes of its parameters by the network's names."""
         return {name: evaluate_shape(shape, values)[:axes] for name, (shape, axes) in self._parameters.items()}
 
+    def own_sizes(self, values: Mapping[Symbol, int]) -> dict[str, int]:
+        """Return the sizes of the cell by their names."""
+        sides = evaluate_shape(tuple(self.sizes.get(s, s) for s in self.cell.sizes), values)
+        return {s.name: int(side) for s, side in zip(self.cell.sizes, sides, strict=True)}
+
     @cached_property
     def _parameters(self) -> dict[str, tuple[Shape, int]]:
         """The symbolic shapes of its parameters, and how many axes their arrays have."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sympy import MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
-from lstm_spec.spec.elementwise import elementwise
+from lstm_spec.spec.functions import elementwise
 from lstm_spec.spec.gates import Maps, activated, blend
 from lstm_spec.spec.operators import add, apply, divide, hadamard, matmul, matrix, size, vector
 from lstm_spec.spec.options import OptionError, one_of, positive
@@ -127,8 +127,8 @@ def mut(variant: Literal[1, 2, 3], *, n: Any = None, name: str | None = None) ->
     """Return one of the three cells that an evolutionary search found (Józefowicz, Zaremba & Sutskever 2015).
 
     variant: 1, 2 or 3. n: the input size, by default the symbol n; MUT1 adds tanh(x) to a vector of size m and MUT2
-    adds x to one, so they exist only for n = m: ``mut(1, n=size("m"))`` says so and keeps why. Their z is called u.
-    Raises OptionError for another variant, DimensionError where n is not m but has to be.
+    adds x to one, so they exist only for n = m: ``mut(1, n=size("m"))`` says so and keeps why. Their z is called u
+    here. Raises OptionError for another variant, DimensionError where n is not m but has to be.
 
     >>> mut(2)
     Traceback (most recent call last):

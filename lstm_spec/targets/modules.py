@@ -25,14 +25,17 @@ def failing_as(beginning: str, end: str = "") -> Iterator[None]:
         raise TargetError(f"{beginning}{exception_text(error)}{raised_at(error)}{end}") from error
 
 
-def required(package: str, called: str, extra: str, *, otherwise: str = "") -> Any:
-    """Return a package; raises TargetError with the extra that installs it, or ``otherwise`` if another lacks."""
+def required(package: str, called: str, extra: str, *, otherwise: str = "", who: str = "this target") -> Any:
+    """Return a package; raises TargetError with the extra that installs it, or ``otherwise`` if another lacks.
+
+    who: what needs it, in words.
+    """
     try:
         return importlib.import_module(package)
     except ImportError as error:
         if error.name is not None and f"{package}.".startswith(f"{error.name}."):
             remedy = f"install it with: pip install 'lstm_spec[{extra}]'"
-            raise TargetError(f"this target needs {called}; {remedy}") from error
+            raise TargetError(f"{who} needs {called}; {remedy}") from error
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             beneath = error.name.partition(".")[0]
             raise TargetError(f"{called} needs {beneath}; install it with: pip install {beneath}{otherwise}") from error

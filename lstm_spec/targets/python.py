@@ -44,9 +44,9 @@ def load(name: str, *, layout: str | Layout | None = None, like: str | None = No
         found = find_like(made, name=name) if known else find_attribute(*made.split(":"))()
         return replace(found, origin=Origin(name, "load"))
     place, _, path = name.rpartition(":")
+    if name.endswith(".py") or is_library(name):
+        raise TargetError(f"{name} is a file; name the function or object in it too, as in {name}:forward")
     if not place or not path:
-        if name.endswith(".py") or is_library(name):
-            raise TargetError(f"{name} is a file; name the function or object in it too, as in {name}:forward")
         close = difflib.get_close_matches(name, BUILT_IN, n=1)
         hint = f'did you mean "{close[0]}"?' if close else f"built in are {', '.join(BUILT_IN)};"
         raise TargetError(

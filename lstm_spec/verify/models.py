@@ -47,6 +47,11 @@ class ModelReport:
         return VERIFIED if verdicts == {VERIFIED} else INCONCLUSIVE
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said of what is declared as known, of all nodes."""
+        return tuple(dict.fromkeys(w for f in self.found if f.report is not None for w in f.report.warnings))
+
+    @property
     def exit_status(self) -> int:
         """The exit status of the command line: that of the verdict, or 130 where somebody has interrupted."""
         if any(f.report is not None and f.report.interrupted for f in self.found):
