@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 import lstm_spec as ls
 from lstm_spec.cli import main
+from lstm_spec.targets.array_files import write_arrays
 from lstm_spec.verify.recorded import AS_SPECIFIED, EXPLAINED, UNEXPLAINED, diagnose
 from tests import recordings
 from tests.recordings import NEEDS, SITUATIONS
@@ -42,6 +43,23 @@ def arguments(folder, run):
             np.save(folder / f"{name}.npy", value)
             options += [f"--{name.replace('_', '-')}", str(folder / f"{name}.npy")]
     return ["diagnose", "--weights", str(folder / "weights.npz"), *options]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors", ".pt"])
+@pytest.mark.parametrize(("axes", "said"), [((0, 1, 2), "nothing had"), ((1, 0, 2), "the axes alone had")])
+def test_weights_in_any_file_and_what_of_a_right_run_had_to_be_changed(ending, axes, said, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    weights, x = recordings.both_directions(rng), recordings.numbers(rng, 5, 2, 3)
+    write_arrays(f"weights{ending}", {name: np.asarray(a) for name, a in weights.items()})
+    np.save("x.npy", x.transpose(axes))
+    np.save("y.npy", recordings.module(weights, x, bidirectional=True)[0].transpose(axes))
+    result = CliRunner().invoke(main, ["diagnose", "--weights", f"weights{ending}", "--x", "x.npy", "--got", "y.npy"])
+    assert result.exit_code == (0 if axes[0] == 0 else 1), result.output
+    assert ("This run is as the specification has it." in result.stdout) == (axes[0] == 0)
+    assert f"{said} to be changed" in result.stdout
 
 
 def test_files_say_what_arrays_do(tmp_path):

@@ -8,7 +8,11 @@ from lstm_spec.verify.recorded import AS_SPECIFIED, EXPLAINED, Recorded
 def recorded_lines(found: Recorded) -> Iterator[str]:
     """Yield what is to be said of a recorded run: what is probably wrong, how it was read, and what comes nearest."""
     yield from _verdict(found)
-    tried = f"{found.tried} hypotheses tried" if found.tried else "the axes alone had to be changed"
+    if found.tried:
+        tried = f"{found.tried} hypotheses tried"
+    else:
+        tried = "nothing" if found.status == AS_SPECIFIED else "the axes alone"
+        tried += " had to be changed"
     yield f"Read as {found.spec} in the layout {found.layout}; {found.axes}; numbers of {found.precision}; {tried}"
     if found.expected is not None:
         yield ""
