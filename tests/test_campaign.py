@@ -251,3 +251,19 @@ def test_a_campaign_that_is_killed_is_resumed(whole, tmp_path):
     assert set(begun) == {"0", "1"}
     assert all(begun.count(seed) == 1 for seed in begun if any(job.endswith(f"seed={seed}") for job in done))
     assert len(begun) <= 3
+
+
+def test_laws_of_one_status_are_one_line_unless_they_are_at_fault(campaign, findings):
+    checks = [("step", "discrepancy"), ("law_zero", "discrepancy"), *((f"law_{k}", "blocked") for k in range(36))]
+    told = [
+        {"id": name, "status": status, "cases": 1, "inconclusive": 0, "worst": {}, "message": "it waits"}
+        for name, status in checks
+    ]
+    outcome = Outcome("discrepancy", "", 0.1, {"verdict": "discrepancy", "checks": told})
+    run_campaign(campaign, findings, Answering(lambda arguments: outcome), at_once=1)
+    shown = CliRunner().invoke(main, ["campaign", "show", str(findings.path), "three"]).stdout.splitlines()
+    assert sorted(shown[1:]) == [
+        "  BLOCKED  36 laws",
+        "  DISCREPANCY  law_zero: it waits",
+        "  DISCREPANCY  step: it waits",
+    ]

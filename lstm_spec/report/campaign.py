@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lstm_spec.report.together import together
 from lstm_spec.verify.findings import Change, Findings, Row
 
 
@@ -41,8 +42,9 @@ def finding_lines(findings: Findings, target: str | None) -> Iterator[str]:
     for job, own in by_job(rows).items():
         lines = [r for r in own if target is not None or r.status not in ("verified", "not_claimed")]
         yield f"{own[0].verdict.upper()}  {job}"
-        for row in lines:
-            yield f"  {row.status.upper().replace('_', ' ')}  {_said(row)}"
+        for name, group in together(lines, name=lambda row: row.check):
+            said = _said(group[0]) if len(group) == 1 else name
+            yield f"  {group[0].status.upper().replace('_', ' ')}  {said}"
 
 
 def change_dict(change: Change) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A report for a terminal: the verdict with its scope, the checks, and the case that shows what is wrong."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lstm_spec.compute.contracts import differences
+from lstm_spec.report.together import together
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR
 from lstm_spec.verify.run import EXPLAINED
@@ -158,25 +159,13 @@ def _table(checks: Sequence[CheckResult]) -> Table:
     unsure = any(check.inconclusive for check in checks)
     for heading in ("check", "status", "cases", *(["inconclusive"] if unsure else []), "error/allowed"):
         table.add_column(heading, justify="left" if heading in ("check", "status") else "right")
-    for name, group in _rows(checks):
+    for name, group in together(checks, name=lambda check: check.id):
         worst = max((c.worst.ratio for c in group if c.worst is not None), default=None)
         status = Text(group[0].status.upper().replace("_", " "), _STYLES.get(group[0].status, "dim"))
         counts = [sum(c.cases for c in group), sum(c.inconclusive for c in group)]
         numbers = (f"{count:,}" if count else "" for count in (counts if unsure else counts[:1]))
         table.add_row(name, status, *numbers, "" if worst is None else f"{worst:.2g}")
     return table
-
-
-def _rows(checks: Sequence[CheckResult]) -> Iterator[tuple[str, list[CheckResult]]]:
-    """Yield the rows of the table: a check each, but the laws of one status together, unless they are at fault."""
-    laws: dict[str, list[CheckResult]] = {}
-    for check in checks:
-        if check.id.startswith("law_") and check.status not in (DISCREPANCY, ERROR, KNOWN_DEVIATION):
-            laws.setdefault(check.status, []).append(check)
-        else:
-            yield check.id, [check]
-    for group in laws.values():
-        yield f"{len(group)} law{'' if len(group) == 1 else 's'}", group
 
 
 def case_lines(finding: Finding) -> list[str]:
