@@ -122,6 +122,7 @@ def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder)
     [
         (["nunpy"], 'there is no target "nunpy"; did you mean "numpy"? your own is named'),
         (["mime.py:correct"], "there is no file mime.py; did you mean mine.py?"),
+        (["dir.py:correct"], "dir.py is a folder, expected a file of Python"),
         (["mine.py:corect"], "mine.py has no corect; did you mean correct?"),
         (["nowhere.at.all:f"], "there is no module nowhere"),
         (["mine.py:calls"], "mine.py:calls is a list, neither callable nor an object with a forward method"),
@@ -146,6 +147,7 @@ def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder)
 )
 def test_a_mistake_is_one_sentence_on_stderr_and_nothing_else(folder, words, sentence):
     (folder / "broken.py").write_text("def f(:\n")
+    (folder / "dir.py").mkdir()
     (folder / "leaving.py").write_text("import sys\n\nsys.exit(0)\n")
     result = verify(*words)
     assert result.exit_code == 2

@@ -218,3 +218,9 @@ def test_a_cell_that_does_not_exist_is_named_with_the_closest():
         cell("peephol")
     with pytest.raises(OptionError, match='there is no cell "zzz"; there are lstm, np, peephole,'):
         cell("zzz")
+
+
+def test_more_layers_than_anybody_reads_are_refused():
+    refused = CliRunner().invoke(main, ["show", "lstm", "-n", "32", "-m", "70", "--layers", "9999999"])
+    assert refused.exit_code == 2
+    assert "9999999 is not in the range 1<=x<=1000" in refused.stderr

@@ -17,6 +17,9 @@ from lstm_spec.cli.common import (
     writing,
 )
 
+MOST_LAYERS = 1000
+"""How many layers a network may have that is shown, a few lines each."""
+
 
 @click.command()
 @click.argument("cell", required=False)
@@ -24,7 +27,9 @@ from lstm_spec.cli.common import (
 @click.option("--list", "listing", is_flag=True, help="List the catalogue, a line each.")
 @click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
 @click.option("--notation", default="design", show_default=True, help="Whose symbols: a name, or FILE.toml.")
-@click.option("--layers", type=click.IntRange(min=1), help="A network of so many layers, in place of one cell.")
+@click.option(
+    "--layers", type=click.IntRange(1, MOST_LAYERS), help="A network of so many layers, in place of one cell."
+)
 @click.option("--bidirectional", is_flag=True, help="A network whose layers run in both directions.")
 @click.option("--json", "json_file", metavar="FILE", help="Write it as JSON; - is stdout.")
 @sentences

@@ -84,8 +84,10 @@ def _close_module(name: str) -> str:
 
 def _file_module(place: str) -> ModuleType:
     path = Path(place).expanduser()
+    if path.is_dir():
+        raise TargetError(f"{place} is a folder, expected a file of Python")
     if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        siblings = [p.name for p in path.parent.glob("*.py") if p.is_file()] if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, siblings, n=1)
         hint = f"; did you mean {path.parent / close[0]}?" if close else ""
         raise TargetError(f"there is no file {place}{hint}")
