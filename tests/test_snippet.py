@@ -1,5 +1,6 @@
 """The Python of a report, pasted into a fresh interpreter: it fails on the fault, and passes once that is mended."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import lstm_spec as ls
+from lstm_spec.cli import main
 from lstm_spec.targets.contract import forward_arguments
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.places import Place, gradient_place, output_place
@@ -195,6 +198,29 @@ def test_a_case_of_many_numbers_is_made_again_from_the_report():
         return (y + 1e-3, h, c) if h0.shape[-1] >= 9 else (y, h, c)
 
     assert ls.verify(forward, profile="quick", diagnose=False).failing.snippet == FROM_REPORT.format(target="")
+
+
+LARGE = """
+from tests.faulty import correct
+
+def forward(params, x, h0, c0):
+    y, h, c = correct(params, x, h0, c0)
+    return (y + 1e-3, h, c) if h0.shape[-1] >= 9 else (y, h, c)
+"""
+
+
+def test_it_is_made_again_from_the_file_that_the_report_was_written_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(LARGE)
+    words = ["verify", "mine.py:forward", "--profile", "quick", "--json", "my own.json"]
+    shown = CliRunner().invoke(main, words).stdout
+    assert 'ls.replay("my own.json")' in shown
+    assert "what --json 'my own.json' writes" in shown
+    stored = json.loads((tmp_path / "my own.json").read_text(encoding="utf-8"))
+    assert 'ls.replay("my own.json")' in stored["counterexample"]["snippet"]
+    failed = pasted(stored["counterexample"]["snippet"], tmp_path)
+    assert failed.returncode == 1
+    assert "AssertionError" in failed.stderr
 
 
 def test_an_object_without_a_name_is_left_to_the_reader():

@@ -94,6 +94,7 @@ def verify(
     from lstm_spec.verify.models import verify_model
     from lstm_spec.verify.options import Options
     from lstm_spec.verify.run import verified
+    from lstm_spec.verify.snippet import stored_in
 
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
@@ -131,6 +132,8 @@ def verify(
         report = verified(
             target if command is None else Command(command), Options(**interface, **asked, progress=progress)
         )
+    if json_file not in (None, "-"):
+        report = stored_in(report, str(json_file))
     sys.exit(_put_out(report, print_report, places))
 
 

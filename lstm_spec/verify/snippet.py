@@ -5,7 +5,9 @@ on the target at fault and passes on a right one.
 """
 
 import json
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from lstm_spec.compute.accuracy import Accuracy
@@ -19,12 +21,13 @@ from lstm_spec.verify.compare import Deviation, compare
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Question, Subject
+from lstm_spec.verify.verdict import Report
 
 MOST_NUMBERS = 400
 """More numbers than these are read from the report, in place of being printed."""
 
 FROM_REPORT = """\
-# It is made again from the JSON report: it is too long to print, or not about the numbers of one call.
+# It is made again from what --json report.json writes: it is too long to print, or not about the numbers of one call.
 import lstm_spec as ls
 
 replayed = ls.replay("report.json"{target})
@@ -84,6 +87,15 @@ def from_report(subject: Subject) -> str:
     # A program is run only where somebody names it.
     named = origin is not None and origin.kind == "command"
     return FROM_REPORT.format(target=f", target=ls.Command({origin.name!r})" if origin and named else "")
+
+
+def stored_in(report: Report, place: str) -> Report:
+    """Return a report whose Python reads it from the file that it is written to, in place of report.json."""
+    template = FROM_REPORT.partition("{target}")[0]
+    named = template.replace("--json report.json", f"--json {shlex.quote(place)}")
+    named = named.replace('"report.json"', json.dumps(place, ensure_ascii=False))
+    checks = (replace(check, snippet=check.snippet.replace(template, named)) for check in report.checks)
+    return replace(report, checks=tuple(checks))
 
 
 def _deviation(subject: Subject, question: Question, contract: Accuracy) -> Deviation | None:
