@@ -146,7 +146,8 @@ def unit_of(program) -> Unit:
     mixed = {operand.name for _, whole in readings.values() for operand in whole if isinstance(operand, MatrixSymbol)}
     for e in program:
         if e.name in mixed & stacked:
-            mixed |= {n for n in names_in(e.expression) if n in learned and not _kernels(program[n].expression, shared)}
+            parts = {name for name, _ in _parts(e.expression, e.name, program)} & learned - {*within.values()}
+            mixed |= {name for name in parts if not _kernels(program[name].expression, shared)}
     single = {name for reader, (own, _) in readings.items() if reader not in stacked for name in own}
     hidden = {name for name in learned & mixed if name not in single | leaving}
     ours = {n for n in readings if program.symbols[n].shape[0] == units and n not in stacked | hidden}
