@@ -169,7 +169,11 @@ def test_layers_in_both_directions_give_the_same(here, there):
 
 
 KINDS = [("pytorch_gru", "keras", "gru_reset_after"), ("keras_gru", "onnx", "gru_reset_after")]
-KINDS += [("pytorch_rnn", "keras", "rnn"), ("pytorch", "canonical", "lstmp")]
+KINDS += [
+    ("pytorch_rnn", "keras", "rnn"),
+    ("pytorch", "canonical", "lstmp"),
+    ("pytorch_gru_cell", "torch", "gru_reset_after"),
+]
 
 
 @pytest.mark.parametrize(("here", "there", "cell"), KINDS)
