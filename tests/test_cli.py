@@ -196,6 +196,8 @@ def test_where_nobody_reads_the_output_the_files_are_written(folder):
         os.close(ours)
     assert (done.returncode, done.stderr) == (1, "printed by the import\n")
     assert all((folder / f"report.{name}").stat().st_size > 1000 for name in ("json", "junit", "html"))
+    # Nor is anything else left there, such as what Hypothesis would keep.
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == set()
 
 
 def test_an_interruption_ends_with_what_is_known_and_the_report_is_written(folder):
