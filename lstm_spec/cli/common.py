@@ -60,7 +60,10 @@ def _unexpected(error: Exception) -> str:
 
     said = " ".join(str(error).split())
     sentence = f"unexpected {type(error).__name__}{f': {said}' if said else ''}, a fault of lstm-spec and no verdict"
-    with suppress(OSError), NamedTemporaryFile("w", prefix="lstm-spec-", suffix=".txt", delete=False) as file:
+    with (
+        suppress(OSError),
+        NamedTemporaryFile("w", prefix="lstm-spec-", suffix=".txt", encoding="utf-8", delete=False) as file,
+    ):
         file.write("".join(format_exception(error)))
         return f"{sentence}; please report it with {file.name}"
     return sentence
@@ -73,6 +76,15 @@ def cell_named(name: str) -> Any:
 
     with aside():
         return find_cell(name)
+
+
+def spec_named(name: str) -> Any:
+    """Return the cell or the network that a user names."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.targets.cells import find_spec
+
+    with aside():
+        return find_spec(name)
 
 
 def with_sizes(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -119,6 +119,10 @@ class Runner:
         """Read the sizes off the arrays, and refuse parameters that contradict them."""
         network = self.spec
         wanted = {p.name for p in network.parameters}
+        if not isinstance(params, Mapping):
+            raise DimensionError(
+                f"params are arrays by name, such as {{'{min(wanted)}': …}}, got {type(params).__name__}"
+            )
         if params.keys() != wanted:
             wrong = ", ".join(sorted(params.keys() ^ wanted))
             raise DimensionError(f"params must have the names of {network.name}; they differ in {wrong}")
