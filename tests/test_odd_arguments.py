@@ -206,3 +206,33 @@ def test_commands_refuse_what_contradicts_itself(folder, arguments, sentence):
     assert result.exit_code == 2
     assert sentence in result.stderr
     assert result.stdout == ""
+
+
+def run_with(name="lstm", width=5, lengths=None, kind=float, **wrong):
+    network = ls.layers(name, past_length="zero")
+    params = {key: np.ones(shape) for key, shape in network.dimensions(**{s.name: 5 for s in network.sizes}).items()}
+    states = [np.zeros((2, 5)) for _ in network.states]
+    return ls.runner(network).forward({**params, **wrong}, np.ones((4, 2, width), kind), *states, lengths=lengths)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "peephole", "rnn"])
+def test_an_x_that_contradicts_all_parameters_is_what_is_wrong(name):
+    with pytest.raises(ls.DimensionError, match=r"^x has 3 entries at a step, but the parameters are for n=5$"):
+        run_with(name, width=3)
+
+
+@pytest.mark.parametrize("wrong", ["W_f", "W_i", "W_o"])
+def test_a_parameter_that_contradicts_the_others_is_what_is_wrong(wrong):
+    with pytest.raises(ls.DimensionError, match=rf"^{wrong} must have the shape \(5, 10\), got \(5, 9\)$"):
+        run_with(**{wrong: np.ones((5, 9))})
+
+
+def test_lengths_are_whole_numbers_of_any_type():
+    wanted = run_with(lengths=[1, 3])
+    for lengths in ([1.0, 3.0], np.array([1, 3], "uint8")):
+        for got, expected in zip(run_with(lengths=lengths), wanted, strict=True):
+            np.testing.assert_array_equal(got, expected)
+    with pytest.raises(ls.DimensionError, match=r"lengths are whole numbers from 0 to T=4, got \[1\.5, 3\.0\]"):
+        run_with(lengths=[1.5, 3.0])
+    with pytest.raises(ls.DimensionError, match=r"rows with lengths are real numbers, got a complex x"):
+        run_with(lengths=[1, 3], kind=complex)
