@@ -145,8 +145,10 @@ def cell(name: str) -> Program:
     """
     if str(name).endswith(".py"):
         raise OptionError(f"{name} is a file: name the cell in it too, as {name}:NAME")
+    if not isinstance(name, str):
+        raise OptionError(f"a cell of the catalogue is asked for by its name, such as ls.cell('lstm'), got {name!r}")
     if name not in CATALOGUE:
-        close = difflib.get_close_matches(name, CATALOGUE, n=1)
+        close = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(CATALOGUE)}"
         raise OptionError(f'there is no cell "{name}"; {hint}')
     return replace(CATALOGUE[name].make(), name=name, source=CATALOGUE[name].source)
