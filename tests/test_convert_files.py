@@ -314,6 +314,18 @@ def test_a_package_that_is_missing_is_named_with_its_extra(ending, tmp_path, mon
     assert f"install it with: pip install 'lstm_spec[{extra}]'" in said
 
 
+def test_dictionaries_of_dictionaries_are_taken_as_they_are():
+    jax, nn = pytest.importorskip("jax"), pytest.importorskip("flax.linen")
+    cell = nn.RNN(nn.LSTMCell(4))
+    variables = cell.init(jax.random.key(0), np.ones((2, 5, 3), "float32"))
+    found = ls.convert(variables, source="flax", target="torch")
+    assert found.source.prefix == "params/cell/"
+    recurrent = variables["params"]["cell"]["hi"]["kernel"]
+    np.testing.assert_array_equal(found.arrays["weight_hh_l0"][:4], recurrent.T)
+    haiku = ls.convert({"lstm/linear": {"w": np.eye(7, 16), "b": np.ones(16)}}, source="haiku", target="mlx")
+    assert haiku.arrays["Wx"].shape == (16, 3)
+
+
 def test_a_state_dict_as_it_is_can_be_converted():
     torch = pytest.importorskip("torch")
     layer = torch.nn.LSTM(3, 4)
