@@ -1,5 +1,6 @@
 """The command `verify`: exit statuses, what goes to which stream, and one sentence for every mistake."""
 
+import importlib
 import json
 import os
 import re
@@ -83,7 +84,7 @@ def process(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=N
         (
             ["mine.py:exits"],
             1,
-            "DISCREPANCY (SEMANTIC)  mine.py:exits does not compute lstm: forward in float64, 1 case,",
+            "DISCREPANCY (MISBEHAVIOUR)  mine.py:exits misbehaves on a valid case of lstm: forward in float64, 1 case,",
         ),
         (["mine.py:correct", "--layout", "pytorch"], 1, "DISCREPANCY"),
         (["mine.py:correct", "--spec", "noaf"], 1, "DISCREPANCY (SEMANTIC)  mine.py:correct does not compute noaf"),
@@ -302,3 +303,21 @@ def test_where_nobody_reads_the_status_is_still_that_of_the_verdict(folder, targ
     closed = process(*words, stdout=None, preexec_fn=lambda: os.close(1))
     status = int(target == "raises")
     assert [(done.returncode, done.stderr) for done in (unread, closed)] == [(status, "printed by the import\n")] * 2
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), TypeError("cannot create mpf from\n1.1*k"), ValueError("matmul")])
+def test_what_nobody_foresaw_is_no_discrepancy(monkeypatch, error):
+    def fails(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(importlib.import_module("lstm_spec.verify.run"), "verify", fails)
+    result = verify("numpy")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    found = re.fullmatch(r"lstm-spec: unexpected (\w+): .*, a fault of lstm-spec and no verdict; .* with (\S+)", line)
+    assert found
+    assert found[1] == type(error).__name__
+    report = Path(found[2])
+    assert "in fails" in report.read_text(encoding="utf-8")
+    report.unlink()

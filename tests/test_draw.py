@@ -161,6 +161,20 @@ def test_steps_are_joined_by_their_states(view):
     assert {"unrolled": "28,840", "stacked": "68,320", "bidirectional": "57,680"}[view] + " parameters" in drawing.text
 
 
+def test_a_high_stack_is_collapsed():
+    high, low = (read_svg(ls.draw("stacked", ALL["lstm"], n=32, m=70, layers=layers).svg()) for layers in (1000, 4))
+    assert [n.id for n in high.nodes.values()] == [id.replace("layer4", "layer1000") for id in low.nodes]
+    assert "39,469,360 parameters = 28,840 + 999 · 39,480" in high.text
+    assert "147,280 parameters = 28,840 + 3 · 39,480" in low.text
+    assert (
+        "107,800 parameters = 28,840 + 39,480 + 39,480" in ls.draw("stacked", ALL["lstm"], n=32, m=70, layers=3).svg()
+    )
+    left_out = [n for n in high.nodes.values() if n.text == "⋮"]
+    assert [n.title for n in left_out] == ["997 layers"] * 3
+    assert [w.target.partition("-")[0] for w in high.wires if w.source in {n.id for n in left_out}] == ["layer1000"] * 3
+    assert "h1(999)" in high.text.replace(" ", "")
+
+
 def test_bidirectional_says_its_sizes():
     text = read_svg(picture("bidirectional", "lstm").svg()).text
     assert text.split().count("140") == 3

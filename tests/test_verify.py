@@ -268,6 +268,7 @@ def test_where_nothing_can_be_told_the_verdict_is_inconclusive():
     report = quick(Huge, checks=["step"])
     assert (report.verdict, report.exit_status) == ("inconclusive", 3)
     assert report.checks[0].inconclusive == report.cases == 60
+    assert report.to_dict()["checks"][0]["inconclusive"] == 60
     assert report.checks[0].message == "every case was too ill-conditioned to tell"
 
 
@@ -284,12 +285,6 @@ def test_a_check_most_of_whose_cases_cannot_tell_is_inconclusive():
     assert 0 < result.cases - result.inconclusive < (1 - MOST_INCONCLUSIVE) * result.cases
     assert result.status == "inconclusive"
     assert result.message == f"{result.inconclusive} of {result.cases} cases were too ill-conditioned to tell"
-
-
-def test_a_case_with_a_number_beyond_the_format_is_counted_as_inconclusive():
-    report = quick(faulty.correct, dtypes=("float16",))
-    assert sum(c.inconclusive for c in report.checks) > 0
-    assert report.to_dict()["checks"][1]["inconclusive"] == report.checks[1].inconclusive
 
 
 def test_a_seeded_case_is_always_the_same():

@@ -29,22 +29,41 @@ def _speaks(text: str, encoding: str) -> bool:
 
 
 def sentences(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a user can mend into one sentence on stderr and exit status 2."""
+    """Turn what a user can mend into one sentence on stderr and exit status 2, and so a fault of this package itself.
+
+    A traceback would end with status 1, which says that a target is wrong; it goes into a file.
+    """
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
-            if not type(error).__module__.startswith("lstm_spec."):
-                raise
-            click.echo(f"lstm-spec: {error}", err=True)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if isinstance(error, ValueError) and type(error).__module__.startswith("lstm_spec."):
+                click.echo(f"lstm-spec: {error}", err=True)
+            else:
+                click.echo(f"lstm-spec: {_unexpected(error)}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
             click.echo("lstm-spec: interrupted", err=True)
             sys.exit(130)
 
     return guarded
+
+
+def _unexpected(error: Exception) -> str:
+    """Return a sentence for what nobody foresaw, with the file that says where it was."""
+    from tempfile import NamedTemporaryFile
+    from traceback import format_exception
+
+    said = " ".join(str(error).split())
+    sentence = f"unexpected {type(error).__name__}{f': {said}' if said else ''}, a fault of lstm-spec and no verdict"
+    with suppress(OSError), NamedTemporaryFile(prefix="lstm-spec-", suffix=".txt", delete=False) as file:
+        file.write("".join(format_exception(error)).encode())
+        return f"{sentence}; please report it with {file.name}"
+    return sentence
 
 
 def cell_named(name: str) -> Any:

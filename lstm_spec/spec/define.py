@@ -6,7 +6,7 @@ from typing import Any
 
 from sympy import MatrixSymbol, Symbol, preorder_traversal
 
-from lstm_spec.spec.operators import size
+from lstm_spec.spec.operators import Elementwise, size
 from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
 from lstm_spec.spec.ties import tie
 
@@ -54,6 +54,7 @@ def define_cell(
     if unknown := set(fixed) - {p.name for p in parameters}:
         raise ProgramError(f"{name}: fixed names parameters of the cell, but {min(unknown)} is none")
     symbols = (*given, *(s for pair in states for s in pair), *parameters, *(d.symbol for d in definitions))
+    _check_constants(name, symbols, definitions, [s for s, _ in constants])
     pairs = [(d.symbol, d.expression) for d in definitions]
     ties = tuple(tie(size(old), size(new), dict.fromkeys(symbols), pairs) for old, new in (same or {}).items())
     one = {t.size: t.other for t in ties}
@@ -75,6 +76,22 @@ def define_cell(
             ties=ties,
         )
     )
+
+
+def _check_constants(
+    name: str, symbols: Iterable[MatrixSymbol], definitions: Iterable[Equation], constants: Sequence[Symbol]
+) -> None:
+    """Refuse a scalar that is neither a size nor a constant with a value."""
+    sizes = {s for symbol in symbols for side in symbol.shape for s in side.free_symbols}
+    for d in definitions:
+        functions = d.expression.atoms(Elementwise)
+        read = {s for e in (d.expression, *(f.function for f in functions)) for s in e.free_symbols}
+        scalars = {s for s in read if isinstance(s, Symbol)} - sizes - {*constants}
+        for symbol in sorted(scalars, key=str):
+            alike = " and write the symbol that it returns" if symbol.name in {s.name for s in constants} else ""
+            raise ProgramError(
+                f"{name}: {symbol} in {d} has no value: put constant({symbol.name!r}, …) into constants{alike}"
+            )
 
 
 def _equation(name: str, pair: Any) -> Equation:

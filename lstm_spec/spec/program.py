@@ -170,8 +170,11 @@ class Program:
     def shared(self) -> frozenset[str]:
         """The names of the values that belong to the whole batch: parameters and what is computed from them alone."""
         names = {p.name for p in self.parameters}
+        # An adjoint that vanishes reads nothing, and belongs to a row as its value does.
+        derived = {d.name for d in self.derived} if self.origin else set()
         for definition in self.definitions:
-            if definition.shared or definition.uses <= names:
+            alone = not definition.uses and definition.name in derived
+            if definition.shared or (definition.uses <= names and not alone):
                 names.add(definition.name)
         return frozenset(names)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sympy import MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
-from lstm_spec.spec.functions import elementwise
+from lstm_spec.spec.elementwise import elementwise
 from lstm_spec.spec.gates import Maps, activated, blend
 from lstm_spec.spec.operators import add, apply, divide, hadamard, matmul, matrix, size, vector
 from lstm_spec.spec.options import OptionError, one_of, positive
