@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -285,6 +286,18 @@ def test_a_model_of_several_nodes_is_asked_for_one(tmp_path):
     three = ls.convert(saved(LAYOUTS["pytorch"], stack(count=3)), source="torch", target="onnx")
     with pytest.raises(ls.FileError, match="is to hold one node, which is one layer, got 3"):
         ls.save_weights(tmp_path / "three.onnx", three)
+
+
+NODES = {"keras.onnx": "LSTM__69", "torch_dynamo.onnx": "node_gru__1", "torch_script.onnx": "/lstm/LSTM_1"}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_of_a_real_model_is_converted(name):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch")
+    found = ls.convert(Path(__file__).parent / "models" / name, target="torch", prefix=NODES[name])
+    checked = conversion.agreement(found)
+    assert (checked.status, bool(checked.source.library), bool(checked.target.library)) == ("verified", True, True)
 
 
 def test_the_command_says_what_it_does_and_proves_it(tmp_path):
