@@ -34,7 +34,8 @@ class Runner:
 
         params: by the names of ``spec.dimensions``; states: the initial ones, none where they are learned or zero;
         lengths: (B,), the steps of every row in whole numbers, where the network has ``past_length``. y is
-        (T, B, size), or (B, size) where only the last output is wanted. Raises DimensionError for names or shapes that do not fit.
+        (T, B, size), or (B, size) where only the last output is wanted. Raises DimensionError for names or shapes that
+        do not fit.
         """
         run = run_network(self.spec, *self._arguments(params, x, states, lengths), plain(keep=False))
         return (run.y, *self.stacked(run.states))
