@@ -46,7 +46,7 @@ def render(text):
                     exec(compile(body, "README.md", "exec"), namespace)
                 printed = out.getvalue()
             made = {
-                "output": lambda: run(match["what"], body),
+                "output": lambda: typed(match["what"], body) + run(match["what"], body),
                 "printed": lambda: printed,
                 "include": lambda: (ROOT / match["what"]).read_text(encoding="utf-8"),
             }
@@ -71,6 +71,11 @@ def own_modules(folder):
                 del sys.modules[name]
 
 
+def typed(command, shown):
+    """Return the line with which a command is typed, where the page shows it."""
+    return f"$ {command}\n" if shown.startswith("$ ") else ""
+
+
 def run(command, shown):
     """Return what a command prints, as it looks without a terminal; what is shown, where there is no such program.
 
@@ -84,7 +89,7 @@ def run(command, shown):
 
         printed = CliRunner().invoke(main, words[1:]).stdout
     elif shutil.which(words[0]) is None:
-        return shown
+        return shown.removeprefix(typed(command, shown))
     else:
         printed = subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
     if copy:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_a_layer_is_chosen_among_others_of_a_model(tmp_path):
     assert found.notes[0].startswith("not of these weights, and left out: layers/dense")
     status, _, said = command(tmp_path / "m.weights.h5", "--to", "torch")
     assert status == 2
-    assert "there are several: before the names stands 'layers/gru/' or 'layers/lstm/'; say which by the prefix" in said
+    assert "there are several: before the names stands 'layers/gru/' or 'layers/lstm/'; name the prefix" in said
 
 
 def test_names_inside_a_checkpoint_are_found(tmp_path):
@@ -217,12 +218,12 @@ REFUSED = {
     "a GRU of two readings": (
         saved(LAYOUTS["onnx_gru"], usual_cell("gru", 2)),
         {"target": "torch", "source": "onnx"},
-        "the arrays may be those of gru in the layout onnx_gru or of gru_reset_after in the layout onnx_gru; say which",
+        "may be those of gru in the layout onnx_gru or of gru_reset_after in the layout onnx_gru; name the layout or",
     ),
     "two layouts": (
         {"W": np.eye(16, 3)[None], "R": np.eye(16, 4)[None]},
         {"target": "torch"},
-        "the arrays may be those of lstm in the layout onnx or of lstm in the layout openvino; say which",
+        "may be those of lstm in the layout onnx or of lstm in the layout openvino; name the layout or the spec",
     ),
     "an unknown library": (torch_arrays(), {"target": "kreas"}, 'unknown layout "kreas": did you mean keras?'),
 }
@@ -287,13 +288,25 @@ def test_a_model_of_several_nodes_is_asked_for_one(tmp_path):
         ls.save_weights(tmp_path / "three.onnx", three)
 
 
+NODES = {"keras.onnx": "LSTM__69", "torch_dynamo.onnx": "node_gru__1", "torch_script.onnx": "/lstm/LSTM_1"}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_of_a_real_model_is_converted(name):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch")
+    found = ls.convert(Path(__file__).parent / "models" / name, target="torch", prefix=NODES[name])
+    checked = conversion.agreement(found)
+    assert (checked.status, bool(checked.source.library), bool(checked.target.library)) == ("verified", True, True)
+
+
 def test_the_command_says_what_it_does_and_proves_it(tmp_path):
     pytest.importorskip("torch")
     np.savez(tmp_path / "a.npz", **torch_arrays())
     status, out, _ = command(tmp_path / "a.npz", "--from", "torch", "--to", "canonical", "-o", tmp_path / "b.npz")
     assert status == 0
     assert "VERIFIED  both compute lstm with these weights; their outputs differ by" in out
-    assert "canonical: the equations in NumPy, since it is not known what computes with weights in the layout" in out
+    assert "canonical: the equations in NumPy, since this layout is the specification's own: error/allowed" in out
     assert set(read_arrays(tmp_path / "b.npz")) >= {"W_f", "bR_o"}
     status, out, _ = command(tmp_path / "a.npz", "--to", "mlx", "--no-check", "-m", "4", "--json", "-")
     told = json.loads(out)
@@ -312,6 +325,18 @@ def test_a_package_that_is_missing_is_named_with_its_extra(ending, tmp_path, mon
     assert status == 2
     assert f"w{ending} needs " in said
     assert f"install it with: pip install 'lstm_spec[{extra}]'" in said
+
+
+def test_dictionaries_of_dictionaries_are_taken_as_they_are():
+    jax, nn = pytest.importorskip("jax"), pytest.importorskip("flax.linen")
+    cell = nn.RNN(nn.LSTMCell(4))
+    variables = cell.init(jax.random.key(0), np.ones((2, 5, 3), "float32"))
+    found = ls.convert(variables, source="flax", target="torch")
+    assert found.source.prefix == "params/cell/"
+    recurrent = variables["params"]["cell"]["hi"]["kernel"]
+    np.testing.assert_array_equal(found.arrays["weight_hh_l0"][:4], recurrent.T)
+    haiku = ls.convert({"lstm/linear": {"w": np.eye(7, 16), "b": np.ones(16)}}, source="haiku", target="mlx")
+    assert haiku.arrays["Wx"].shape == (16, 3)
 
 
 def test_a_state_dict_as_it_is_can_be_converted():

@@ -1,5 +1,6 @@
 """A wrong function is told from the right one computed too coarsely, by asking again under laxer contracts."""
 
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -8,11 +9,14 @@ import lstm_spec as ls
 from lstm_spec.cli import main
 from lstm_spec.compute.accuracy import FORMATS, accuracy
 from lstm_spec.compute.layer import backward, forward
+from lstm_spec.report.html import html
+from lstm_spec.report.junit import junit
+from lstm_spec.report.schema import report_schema
 from lstm_spec.verify.kinds import coarser
-from tests import faulty
+from tests import faulty, misbehaving
 from tests.test_contracts import rounded_products
 
-SEMANTIC = [f for f in faulty.FAULTS if f is not faulty.weight_slightly_off]
+SEMANTIC = [f for f in faulty.FAULTS if f not in (faulty.weight_slightly_off, faulty.input_changed)]
 
 
 def quick(target, **options):
@@ -25,6 +29,28 @@ def test_a_wrong_function_is_semantic(fault):
     assert report.kind == "semantic"
     assert {c.kind for c in report.checks if c.finding} == {"semantic"}
     assert report.to_dict()["kind"] == "semantic"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        misbehaving.raises,
+        misbehaving.batch_first,
+        misbehaving.float32_out,
+        misbehaving.nothing,
+        misbehaving.writes_into_h0,
+        faulty.input_changed,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_no_answer_is_a_kind_of_its_own_wherever_it_is_told(target):
+    report = quick(target)
+    assert report.kind == "misbehaviour"
+    told = report.to_dict()
+    jsonschema.validate(told, report_schema())
+    assert {told["kind"], *(c["kind"] for c in told["checks"] if c["status"] == "discrepancy")} == {"misbehaviour"}
+    assert "(MISBEHAVIOUR)" in html(report)
+    assert 'type="misbehaviour"' in junit(report)
 
 
 def inside(dtype):

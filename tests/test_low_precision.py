@@ -39,7 +39,7 @@ def test_the_built_in_targets_are_verified_in_16_bits(bfloat16, name, dtype):
     checks = ["signature", "step", "sequence", "inputs", "gradient_signature", "gradient_step", "poison"]
     report = ls.verify(name, profile="quick", dtypes=[dtype], checks=checks)
     assert report.verdict == "verified", str(report)
-    assert all(check.cases > check.inconclusive for check in report.checks)
+    assert sum(check.inconclusive for check in report.checks) <= 0.02 * report.cases
 
 
 @pytest.mark.parametrize("fault", [faulty.gates_permuted, faulty.no_output_tanh, faulty.rows_mixed])

@@ -186,4 +186,4 @@ def test_a_program_that_a_file_names_is_run_only_if_somebody_names_it(folder):
 
 def test_what_makes_a_long_case_again_names_the_program():
     subject = SimpleNamespace(target=SimpleNamespace(origin=Origin("./mine --fast", "command")))
-    assert "ls.replay(\"report.json\", target=ls.Command('./mine --fast'))" in snippet._from_report(subject)
+    assert "ls.replay(\"report.json\", target=ls.Command('./mine --fast'))" in snippet.from_report(subject)

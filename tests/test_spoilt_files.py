@@ -124,6 +124,14 @@ def claims_within(path):
     return read_arrays, packed(path.with_suffix(".npz"), {"W.npy": npy_claiming((TEN,))})
 
 
+def claims_in_the_archive(path):
+    packed(path.with_suffix(".npz"), {"W.npy": npy_claiming((16,))})
+    data = path.with_suffix(".npz").read_bytes()
+    size = data[(at := data.index(b"PK\x01\x02") + 20) : at + 4]
+    path.with_suffix(".npz").write_bytes(data[:at] + (2**28 - 1).to_bytes(4, "little") + data[at + len(size) :])
+    return read_arrays, path.with_suffix(".npz")
+
+
 def grows(path):
     member = npy_claiming((2**26,)) + bytes(2**28)
     return read_arrays, packed(path.with_suffix(".npz"), {"W.npy": member}, zipfile.ZIP_DEFLATED)
@@ -148,6 +156,30 @@ def a_state_dict_that_runs(path):
     torch = pytest.importorskip("torch")
     torch.save({"weight_ih_l0": Runs(path.parent / "ran")}, path.with_suffix(".pt"))
     return read_arrays, path.with_suffix(".pt")
+
+
+def a_whole_module(path):
+    torch = pytest.importorskip("torch")
+    torch.save(torch.nn.LSTM(2, 3), path.with_suffix(".pt"))
+    return read_arrays, path.with_suffix(".pt")
+
+
+def a_scripted_module(path):
+    torch = pytest.importorskip("torch")
+    torch.jit.script(torch.nn.Linear(2, 3)).save(str(path.with_suffix(".pt")))
+    return read_arrays, path.with_suffix(".pt")
+
+
+def an_old_pytorch(path):
+    torch = pytest.importorskip("torch")
+    torch.save({"W": torch.ones(2)}, path.with_suffix(".pt"))
+
+    def read(place):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "__version__", "2.5.1+cpu")
+            return read_arrays(place)
+
+    return read, path.with_suffix(".pt")
 
 
 def an_old_state_dict_that_runs(path):
@@ -216,11 +248,15 @@ def a_dataset_that_is_virtual(path):
 HOSTILE = {
     claims: r"claims 42,949,672,960 bytes for its shape (10737418240,) and has 64",
     claims_within: r"a.npz: W claims 42,949,672,960 bytes for its shape (10737418240,) and has 64",
+    claims_in_the_archive: "a.npz claims a member that is larger than the file",
     grows: "which is not believed",
     objects: "a.npy holds objects of Python, which could run code and are not read; expected numbers",
     objects_within: "a.npz: W holds objects of Python, which could run code and are not read; expected numbers",
     a_pickle: "is no file of arrays as NumPy writes it with numpy.savez, or it is damaged",
-    a_state_dict_that_runs: "a.pt is no state_dict as torch.save writes it, or it is damaged",
+    a_state_dict_that_runs: "a.pt holds objects of Python beside tensors, which could run code and are not read",
+    a_whole_module: "a.pt holds objects of Python beside tensors, which could run code and are not read; save the",
+    a_scripted_module: "a.pt is a module of TorchScript, whose code is not loaded; save its state_dict()",
+    an_old_pytorch: "a.pt is read by PyTorch 2.6 or newer, before which tensors alone were not safe to read",
     an_old_state_dict_that_runs: "a.pt is no state_dict as torch.save writes it since PyTorch 1.6",
     a_tensor_repeated: "a.pt holds a tensor (2684354560,), which is larger than the file",
     a_compressed_state_dict: "a.pt is compressed, which torch.save never does; it is not read",
@@ -266,6 +302,14 @@ def test_what_is_no_file_is_said_to_be_none(ending, tmp_path):
     os.mkfifo(tmp_path / f"pipe{ending}")
     with pytest.raises(FileError, match="cannot be read: it is no file"):
         read(tmp_path / f"pipe{ending}")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "long" * 200, "\x1b[31mred"])
+def test_a_name_that_cannot_be_shown_is_refused(name, tmp_path):
+    packed(tmp_path / "a.npz", {f"{name}.npy": npy_claiming((4,))})
+    with pytest.raises(FileError, match="holds an array whose name is no name") as refused:
+        read_arrays(tmp_path / "a.npz")
+    assert str(refused.value).isprintable()
 
 
 def test_a_dictionary_that_holds_itself_is_entered_once(tmp_path):

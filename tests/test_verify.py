@@ -1,5 +1,6 @@
 """The verdict: every planted fault is found and shown small, nothing correct is accused, and the rest is said."""
 
+import importlib
 import json
 from dataclasses import replace
 
@@ -217,6 +218,16 @@ def test_a_cell_without_error_rule_is_said_before_anything_is_asked():
         ls.verify(lambda *arguments: None, spec=cell)
 
 
+def test_what_files_hold_does_not_change_what_is_asked(tmp_path, monkeypatch):
+    """Hypothesis mixes numbers of the user's own files into what it draws, so that a seed would mean little."""
+    before = quick(faulty.correct).checks
+    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = {list(range(10**6, 10**6 + 900))}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("full_of_numbers")
+    after = quick(faulty.correct).checks
+    assert [(c.id, c.worst, c.spread) for c in after] == [(c.id, c.worst, c.spread) for c in before]
+
+
 def interrupted_after(calls):
     """A correct target that somebody stops while it computes."""
     left = iter(range(calls))
@@ -268,6 +279,7 @@ def test_where_nothing_can_be_told_the_verdict_is_inconclusive():
     report = quick(Huge, checks=["step"])
     assert (report.verdict, report.exit_status) == ("inconclusive", 3)
     assert report.checks[0].inconclusive == report.cases == 60
+    assert report.to_dict()["checks"][0]["inconclusive"] == 60
     assert report.checks[0].message == "every case was too ill-conditioned to tell"
 
 
@@ -284,12 +296,6 @@ def test_a_check_most_of_whose_cases_cannot_tell_is_inconclusive():
     assert 0 < result.cases - result.inconclusive < (1 - MOST_INCONCLUSIVE) * result.cases
     assert result.status == "inconclusive"
     assert result.message == f"{result.inconclusive} of {result.cases} cases were too ill-conditioned to tell"
-
-
-def test_a_case_with_a_number_beyond_the_format_is_counted_as_inconclusive():
-    report = quick(faulty.correct, dtypes=("float16",))
-    assert sum(c.inconclusive for c in report.checks) > 0
-    assert report.to_dict()["checks"][1]["inconclusive"] == report.checks[1].inconclusive
 
 
 def test_a_seeded_case_is_always_the_same():

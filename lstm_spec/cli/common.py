@@ -60,11 +60,8 @@ def _unexpected(error: Exception) -> str:
 
     said = " ".join(str(error).split())
     sentence = f"unexpected {type(error).__name__}{f': {said}' if said else ''}, a fault of lstm-spec and no verdict"
-    with (
-        suppress(OSError),
-        NamedTemporaryFile("w", prefix="lstm-spec-", suffix=".txt", encoding="utf-8", delete=False) as file,
-    ):
-        file.write("".join(format_exception(error)))
+    with suppress(OSError), NamedTemporaryFile(prefix="lstm-spec-", suffix=".txt", delete=False) as file:
+        file.write("".join(format_exception(error)).encode())
         return f"{sentence}; please report it with {file.name}"
     return sentence
 

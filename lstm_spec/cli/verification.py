@@ -92,7 +92,8 @@ def verify(
     from lstm_spec.report.models import print_model
     from lstm_spec.targets.command import Command
     from lstm_spec.verify.models import verify_model
-    from lstm_spec.verify.run import verify as run
+    from lstm_spec.verify.options import Options
+    from lstm_spec.verify.run import verified
 
     if (target is None) == (command is None):
         raise click.UsageError("give either TARGET or --command")
@@ -127,7 +128,9 @@ def verify(
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
-        report = run(Command(command) if command is not None else target, progress=progress, **interface, **asked)
+        report = verified(
+            target if command is None else Command(command), Options(**interface, **asked, progress=progress)
+        )
     sys.exit(_put_out(report, print_report, places))
 
 

@@ -95,6 +95,8 @@ def affine(
     sizes: list[Array] = []
     errors: list[Array | None] = []
     count = scalings = 0
+    # Products summed in a wider format do not underflow; of their factors, what is subnormal may be lost.
+    wider = unit is None and contract.accumulation < contract.unit
     unscaled: list[Array] = []
     for term in products:
         rows, matrix, scale = np.abs(term.rows.value), np.abs(term.matrix.value), abs(term.factor)
@@ -107,6 +109,9 @@ def affine(
         if term.matrix.error is not None:
             reach = rows if term.rows.error is None else rows + term.rows.error
             errors.append(scale * (reach @ term.matrix.error))
+        if wider:
+            lost = _flushed(term.rows, contract) @ matrix + rows @ _flushed(term.matrix, contract)
+            errors.append(scale * lost)
         count += term.matrix.value.shape[0]
         scalings += 0 if is_exact(term.factor) else FACTOR_ROUNDINGS
     for bounded in plain:
@@ -119,12 +124,20 @@ def affine(
     # Both factors of a product may be rounded.
     inputs = contract.products * (2 + contract.products)
     own = (count * (unit or contract.accumulation) + (contract.partials + scalings) * contract.unit + inputs) * reach
-    own = own + (count + scalings) * REFERENCE_UNIT * size + 4 * (count + scalings) * contract.tiny
+    underflows = scalings + (contract.partials + 1 if wider else count)
+    own = own + (count + scalings) * REFERENCE_UNIT * size + 4 * underflows * contract.tiny
     beyond = np.maximum(reach, added(unscaled)) > contract.largest
     if beyond.any():
         # A partial sum may overflow although the whole does not, and the sum of a mean although the mean does not.
         own = np.where(beyond, np.inf, own)
     return Bounded(value, own if error is None else error + own)
+
+
+def _flushed(a: Bounded, contract: Accuracy) -> Array:
+    """Return how much of numbers is lost where those below the smallest normal one are read as zero."""
+    reach = np.abs(a.value) if a.error is None else np.abs(a.value) + a.error
+    least = np.abs(a.value) if a.error is None else np.abs(a.value) - a.error
+    return np.where(least < contract.tiny, np.minimum(reach, contract.tiny), 0.0)
 
 
 def times(a: Bounded, b: Bounded, contract: Accuracy) -> Bounded:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lstm_spec.compute.contracts import differences
 from lstm_spec.verify.cases import Array, Case
-from lstm_spec.verify.kinds import ACCURACY
+from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.verdict import (
@@ -145,6 +145,8 @@ def headline(report: Report) -> str:
 
 
 def _how_wrong(report: Report) -> str:
+    if report.kind == MISBEHAVIOUR:
+        return f"misbehaves on a valid case of {report.spec}"
     if report.kind != ACCURACY:
         return f"does not compute {report.spec}"
     within = dict.fromkeys(check.within for check in report.checks if check.within)

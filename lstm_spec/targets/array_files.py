@@ -40,12 +40,21 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 """The formats by the ending of a file's name; ``.weights.h5`` ends in ``.h5`` too."""
 
 
+LONGEST = 500
+"""How many letters the name of an array may have."""
+
+
 def read_arrays(path: str | Path) -> Arrays:
     """Return the arrays in a file by name; raises FileError, or TargetError where a package is missing.
 
     A file without an ending that is known is read as NumPy's, which says of itself what it is.
     """
-    return FORMATS.get(Path(path).suffix, FORMATS[".npz"]).read(path)
+    found = FORMATS.get(Path(path).suffix, FORMATS[".npz"]).read(path)
+    if any(len(name) > LONGEST or not name.isprintable() for name in found):
+        raise FileError(
+            f"{path} holds an array whose name is no name: it cannot be printed, or has over {LONGEST} letters"
+        )
+    return found
 
 
 def write_arrays(path: str | Path, arrays: Arrays) -> None:

@@ -57,7 +57,7 @@ def in_cells(
         added |= bool(np.any(apart[name]))
     notes = ["the two biases of every gate were added, which cannot be undone"] if added else []
     if len(found) > len(apart):
-        notes.append("the biases that there were not are 0")
+        notes.append("biases that the weights did not have are 0")
     return held(HUB, wanted).unpack(found, sizes), notes
 
 

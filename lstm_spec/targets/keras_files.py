@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_spec.targets.modules import required
-from lstm_spec.targets.reading import FileError, check_claim, existing, reading
+from lstm_spec.targets.reading import FileError, check_claim, existing, members, reading
 
 Array = NDArray[Any]
 
@@ -42,9 +42,8 @@ def read_keras(path: str | Path) -> dict[str, Array]:
         source: Any = place
         if zipfile.is_zipfile(place):
             with zipfile.ZipFile(place) as archive:
-                member = archive.getinfo("model.weights.h5")
-                check_claim(path, member.file_size, place.stat().st_size)
-                source = io.BytesIO(archive.read(member))
+                (weights,) = (m for m in members(archive, path) if m.filename == "model.weights.h5")
+                source = io.BytesIO(archive.read(weights))
         with h5py.File(source, "r") as file:
             datasets = dict(_datasets(h5py, file))
             check_claim(path, sum(d.nbytes for d in datasets.values()), place.stat().st_size)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from lstm_spec.targets.reading import FileError, check_claim, existing, reading
+from lstm_spec.targets.reading import FileError, existing, members, reading
 
 Array = NDArray[Any]
 
@@ -39,9 +39,7 @@ def read_npz(path: str | Path) -> dict[str, Array]:
                 wanted = "expected several with names, as numpy.savez(path, **arrays) writes"
                 raise FileError(f"{path} holds a single array; {wanted}")
         with zipfile.ZipFile(place) as archive:
-            members = archive.infolist()
-            check_claim(path, sum(member.file_size for member in members), place.stat().st_size)
-            return {m.filename.removesuffix(".npy"): _member(archive, m, path) for m in members}
+            return {m.filename.removesuffix(".npy"): _member(archive, m, path) for m in members(archive, path)}
 
 
 def write_npz(path: str | Path, arrays: dict[str, Array]) -> None:

@@ -77,6 +77,9 @@ ORIGINALS: Mapping[str, Original] = MappingProxyType(
             ("gru_reset_after",), "torch.nn.GRU(num_layers={layers}, bidirectional={both})", networks=True
         ),
         "pytorch_rnn": Original(("rnn",), "torch.nn.RNN(num_layers={layers}, bidirectional={both})", networks=True),
+        "pytorch_cell": Original(("lstm",), "torch.nn.LSTMCell"),
+        "pytorch_gru_cell": Original(("gru_reset_after",), "torch.nn.GRUCell"),
+        "pytorch_rnn_cell": Original(("rnn",), "torch.nn.RNNCell"),
         "keras": Original(("lstm",), "keras.layers.LSTM"),
         "keras_gru": Original(("gru_reset_after",), "keras.layers.GRU"),
         "keras_rnn": Original(("rnn",), "keras.layers.SimpleRNN"),

@@ -1,5 +1,6 @@
 """Files of arrays that others wrote: what is wrong with one is a sentence, and no size that it claims is believed."""
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,3 +45,13 @@ def check_claim(path: str | Path, claimed: int, size: int) -> None:
     """Raise FileError where a compressed file claims more bytes of arrays than are believed of its size."""
     if claimed > max(SPARE, RATIO * size):
         raise FileError(f"{path} claims {claimed:,} bytes of arrays and has {size:,}, which is not believed")
+
+
+def members(archive: zipfile.ZipFile, path: str | Path) -> list[zipfile.ZipInfo]:
+    """Return what is in an archive; raises FileError where it claims more than is believed of the archive's size."""
+    found, size = archive.infolist(), Path(path).stat().st_size
+    check_claim(path, sum(member.file_size for member in found), size)
+    # As much memory is taken at once as a member is said to have in the file.
+    if any(member.compress_size > size for member in found):
+        raise FileError(f"{path} claims a member that is larger than the file")
+    return found

@@ -14,6 +14,7 @@ from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Outputs, Target, TargetError, read_outputs
 from lstm_spec.targets.equivalents import ConvertError, in_library
 from lstm_spec.targets.held import held
+from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.originals import Original, original
 from lstm_spec.targets.packing import Array
 from lstm_spec.targets.python import load
@@ -55,6 +56,8 @@ def run_weights(weights: Weights, x: Array, states: tuple[Array, ...]) -> Ran:
 
 
 def _known(library: Original | None, network: Network, weights: Weights) -> Original:
+    if weights.layout == Layout():
+        raise TargetError("this layout is the specification's own")
     if library is None:
         raise TargetError(f"it is not known what computes with weights in the layout {weights.layout.name}")
     if any(layer.residual or layer.merge != "concatenate" for layer in network.layers):

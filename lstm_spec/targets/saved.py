@@ -26,17 +26,17 @@ def read_saved(
     # One layer of several would fit as well, and a cell without the peepholes that there are.
     found = fitting(arrays, layouts, specs, prefix=before)
     even = _most(found)
-    found += [w for w in fitting(arrays, layouts, _uneven, prefix=before) if len(w.arrays) > even]
+    found += [w for w in fitting(arrays, layouts, _uneven, prefix=before, begin=specs) if len(w.arrays) > even]
     best = [weights for weights in found if len(weights.arrays) == _most(found)]
     if not best:
         raise ConvertError(misfit(arrays, layouts, specs, before))
     first = best[0]
     for other in best[1:]:
         if other.prefix != first.prefix:
-            raise ConvertError(f"there are several: before the names stands {_prefixes(best)}; say which by the prefix")
+            raise ConvertError(f"there are several: before the names stands {_prefixes(best)}; name the prefix")
         if not _same(first, other):
             either = f"{_called(first)} or of {_called(other)}"
-            raise ConvertError(f"the arrays may be those of {either}; say which by the layout or the spec")
+            raise ConvertError(f"the arrays may be those of {either}; name the layout or the spec")
     _check_numbers(first)
     _check_beside(parted(arrays, first.prefix)[first.prefix], first, specs)
     return first

@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,9 @@ from lstm_spec.targets.layouts import LAYOUTS
 from lstm_spec.targets.packing import Array, LayoutError, Shape
 
 Spec = Program | Network
+
+DEEPEST = 16
+"""How many parts of a name may stand before those of an array."""
 
 
 class WeightsError(ValueError):
@@ -65,7 +68,7 @@ def read_weights(
             raise WeightsError(f"the weights hold {name} of type {array.dtype}; expected numbers")
     exact = {name: a.astype(np.float64) for name, a in numbers.items()}
     specs: Specs = _specs if spec is None else lambda layout, own: [spec]
-    every = fitting(exact, [layout] if layout else LAYOUTS.values(), specs)
+    every = fitting(exact, [layout] if layout else tuple(LAYOUTS.values()), specs)
     found = [weights for weights in every if weights.sizes.get("n", n) == n]
     if not found:
         raise WeightsError(_unknown(numbers, layout, spec, n))
@@ -78,19 +81,31 @@ Specs = Callable[[Layout, Mapping[str, Array]], Iterable[Spec]]
 
 
 def fitting(
-    arrays: Mapping[str, Array], layouts: Iterable[Layout], specs: Specs, *, prefix: str | None = None
+    arrays: Mapping[str, Array],
+    layouts: Collection[Layout],
+    specs: Specs,
+    *,
+    prefix: str | None = None,
+    begin: Specs | None = None,
 ) -> list[Weights]:
     """Return all that arrays may be the parameters of, among whatever else is there; numbers stay as they are.
 
-    prefix: what stands before the names; by default anything up to a "." or "/".
+    prefix: what stands before the names; by default anything up to a "." or "/". begin: specifications of one layer,
+    where ``specs`` has none.
     """
     found: list[Weights] = []
-    known = tuple(layouts)
+    known, begun = tuple(layouts), _beginnings(layouts, begin or specs)
     for before, own in parted(arrays, prefix).items():
-        for layout in known:
+        for layout in () if begun.isdisjoint(own) else known:
             read = (_read(own, layout, spec) for spec in specs(layout, own))
             found += (replace(weights, prefix=before) for weights in read if weights is not None)
     return found
+
+
+def _beginnings(layouts: Iterable[Layout], specs: Specs) -> set[str]:
+    """Return the names that the arrays of one layer may have, by which most of a large file is left aside at once."""
+    names = {name for layout in layouts for spec in specs(layout, {}) for name in names_of(layout, spec)}
+    return names | {f"l0.{name}" for name in names}
 
 
 def parted(arrays: Mapping[str, Array], prefix: str | None = None) -> dict[str, dict[str, Array]]:
@@ -100,7 +115,8 @@ def parted(arrays: Mapping[str, Array], prefix: str | None = None) -> dict[str, 
     """
     found: dict[str, dict[str, Array]] = {} if prefix is None else {prefix: {}}
     for name, array in arrays.items():
-        ends = [0, *(match.end() for match in re.finditer(r"[./]", name))] if prefix is None else [len(prefix)]
+        depths = islice(re.finditer(r"[./]", name), DEEPEST)
+        ends = [0, *(match.end() for match in depths)] if prefix is None else [len(prefix)]
         for end in ends if prefix is None or name.startswith(prefix) else []:
             # Keras 2 and TensorFlow 1 put the number of an operation's output behind the name of a variable.
             found.setdefault(name[:end], {})[name[end:].removesuffix(":0")] = array
@@ -210,8 +226,9 @@ def misfit(arrays: Mapping[str, Array], layouts: Iterable[Layout], specs: Specs,
     """Return in a sentence why arrays are no weights in any of some layouts, by the one that they are nearest to."""
     near: tuple[int, int, str] = (0, 0, "")
     known = tuple(layouts)
+    begun = _beginnings(known, specs)
     for own in parted(arrays, prefix).values():
-        for layout in known:
+        for layout in () if begun.isdisjoint(own) else known:
             for spec in specs(layout, own):
                 wanted = _least(layout, spec)
                 there = sum(name in own for name in wanted)

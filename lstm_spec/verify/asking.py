@@ -15,15 +15,16 @@ from lstm_spec.spec.network import network_of
 from lstm_spec.targets.calls import exception_text, raised_at
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.service import MOST_HANGS
+from lstm_spec.verify.blunt import blunter
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.deadline import OutOfTime
 from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.kinds import ACCURACY, SEMANTIC, coarser
+from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
-from lstm_spec.verify.snippet import FROM_REPORT, snippet
+from lstm_spec.verify.snippet import from_report, snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     BLOCKED,
@@ -180,7 +181,7 @@ class Asking:
             return result
         contract = self.subject.contracts[str(result.finding.case.dtype)]
         # Calls side by side are in no order that a script could make them in.
-        text = FROM_REPORT if check.threads else snippet(self.subject, result.finding, contract)
+        text = from_report(self.subject) if check.threads else snippet(self.subject, result.finding, contract)
         return replace(result, snippet=text)
 
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
@@ -189,6 +190,8 @@ class Asking:
         A coarser contract explains it if every case of the check agrees under it, not because none can tell: the
         simplest failing case has to, and as many as a check needs.
         """
+        if finding.fault != "value":
+            return MISBEHAVIOUR, ""
         dtype = str(finding.case.dtype)
         for name, contract in coarser(self.subject.contracts[dtype]) if finding.deviation else ():
             outcome = self._examine(check, finding.case, contract)
@@ -212,7 +215,7 @@ class Asking:
             if cases and not tally.simplest:
                 search(
                     self._strategy(check, kind, dtype),
-                    lambda case: self._examine(check, case, contract),
+                    lambda case: self._examine(check, case, contract, blunt=not again),
                     tally,
                     cases=cases,
                     seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
@@ -228,8 +231,23 @@ class Asking:
             if check.least_steps <= less.T and check.least_rows <= less.B and possible:
                 yield less
 
-    def _examine(self, check: Check, case: Case, contract: Accuracy) -> Outcome:
-        return examine(check, self.subject, case, contract)
+    def _examine(self, check: Check, case: Case, contract: Accuracy, *, blunt: bool = False) -> Outcome:
+        """Examine a case; one that cannot tell is asked in blunter forms until it can, with ``blunt``."""
+        outcome = examine(check, self.subject, case, contract)
+        if not blunt:
+            return outcome
+        for other in self._blunter(check, case):
+            if outcome.conclusive or outcome.finding is not None:
+                break
+            outcome = examine(check, self.subject, other, contract)
+        return outcome
+
+    def _blunter(self, check: Check, case: Case) -> Iterator[Case]:
+        cell, target = self.subject.cell, self.subject.target
+        least = {"least_steps": check.least_steps, "least_rows": check.least_rows}
+        for blunt in blunter(cell, case, **least, fixed=target.weights is not None):
+            if target.possible(sizes_of(cell, blunt.params)):
+                yield blunt
 
     def _strategy(self, check: Check, kind: str, dtype: str) -> Any:
         if check.listed is not None:

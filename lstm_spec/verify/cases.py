@@ -16,6 +16,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.inference import infer_dimensions
@@ -203,10 +204,16 @@ def small_cases(
     places = st.tuples(st.integers(0, shapes.count - 1), st.sampled_from(SPECIAL))
     for place, value in draw(st.lists(places, max_size=3)):
         numbers[place] = value
-    case = shapes.fill(numbers.astype(dtype_of(dtype)), regime="small")
+    case = shapes.fill(_in_range(numbers, dtype), regime="small")
     case = case if weights is None else case.with_weights(weights)
     case = with_lengths(case, cell, _lengths(draw, T, B)) if lengths else case
     return case.with_cotangents(draw(st.integers(0, 7))) if gradients else case
+
+
+def _in_range(numbers: Array, dtype: str) -> Array:
+    """Return numbers in a format, none so large that a product of two leaves it: there nothing is promised."""
+    limit = 2.0 ** (np.log2(accuracy(dtype).largest) // 2)
+    return np.clip(numbers, -limit, limit).astype(dtype_of(dtype))
 
 
 def with_lengths(case: Case, cell: Program | Network, lengths: Array) -> Case:
@@ -345,5 +352,5 @@ def seeded_case(
     """Return the case of a structure and a seed, always the same one; with ``gradients``, with cotangents."""
     shapes = shapes_of(cell, sizes, T, B, gradients=gradients)
     numbers = REGIMES[regime].numbers(np.random.default_rng(seed), shapes)
-    case = shapes.fill(numbers.astype(dtype_of(dtype)), regime=regime, seed=seed)
+    case = shapes.fill(_in_range(numbers, dtype), regime=regime, seed=seed)
     return case.with_cotangents(seed % 8) if gradients else case

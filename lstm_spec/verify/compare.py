@@ -69,11 +69,17 @@ class Comparison:
 
 
 def compare(
-    got: Mapping[str, Array], allowed: Mapping[str, Bounded], contract: Accuracy, matrices: Collection[str] = ()
+    got: Mapping[str, Array],
+    allowed: Mapping[str, Bounded],
+    contract: Accuracy,
+    matrices: Collection[str] = (),
+    *,
+    scale: float = 1.0,
 ) -> Comparison:
     """Compare outputs with what a correct implementation may return.
 
-    got: arrays by name; allowed: for the same names; matrices: the names whose rows are units, not rows of a batch. A
+    got: arrays by name; allowed: for the same names; matrices: the names whose rows are units, not rows of a batch;
+    scale: how large numbers are that are not small, that of what they are proportional to if they are. A
     number whose bound is infinite or NaN cannot fail, so a case with one is not conclusive. Nor is one where most
     bounds on some output are above √u of its scale, u being what the contract resolves: a number that may have lost
     more than half of the digits that are promised says little.
@@ -82,7 +88,7 @@ def compare(
         furthest(name, np.asarray(got[name], np.float64), bounded, MATRIX if name in matrices else SEQUENCE)
         for name, bounded in allowed.items()
     ]
-    conclusive = all(_conclusive(bounded, contract) for bounded in allowed.values())
+    conclusive = all(_conclusive(bounded, contract, scale) for bounded in allowed.values())
     return Comparison(max(worst, key=lambda deviation: deviation.ratio), conclusive)
 
 
@@ -105,7 +111,6 @@ def furthest(name: str, got: Array, bounded: Bounded, names: tuple[str, ...] = S
     )
 
 
-def _conclusive(bounded: Bounded, contract: Accuracy) -> bool:
-    scale = np.maximum(np.abs(bounded.value), 1.0)
-    useful = bounded.errors <= np.sqrt(contract.resolution) * scale
+def _conclusive(bounded: Bounded, contract: Accuracy, scale: float) -> bool:
+    useful = bounded.errors <= np.sqrt(contract.resolution) * np.maximum(np.abs(bounded.value), scale)
     return bool(np.isfinite(bounded.errors).all() and useful.mean() >= 0.5)

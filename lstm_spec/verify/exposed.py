@@ -81,6 +81,18 @@ def _is_shown(cell: Program, case: "Case", adjoint: str, features: slice) -> boo
     return np.array_equal(own, np.eye(len(own))) and not any(b.any() for b in others)
 
 
+def showing(cell: Program, case: "Case") -> dict[str, Any]:
+    """Return by parameter a mask of the entries that make a case show adjoints; none where it shows nothing."""
+    if not case.exposed:
+        return {}
+    first = min(features.start for features in case.exposed.values())
+    values = cell.check_sizes(infer_dimensions(cell, {name: p.shape for name, p in case.params.items()}))
+    found = {k.parameter.name: np.zeros(case.params[k.parameter.name].shape, bool) for k in kernels(cell)}
+    for kernel in kernels(cell):
+        found[kernel.parameter.name][:, _place(kernel, values, slice(first, case.x.shape[-1]))] = True
+    return found
+
+
 def expose(cell: Program, case: "Case", sizes: Mapping[str, int]) -> "Case":
     """Return a case with the features added that show adjoints; ``exposed`` says which, by their columns of x.
 

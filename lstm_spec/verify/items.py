@@ -1,14 +1,14 @@
 """A verification as tests of pytest: one item for every check, each asking only its own and what it needs."""
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lstm_spec.verify.deviations import warnings_of
 from lstm_spec.verify.explain import explain
+from lstm_spec.verify.options import Options, options_of
 from lstm_spec.verify.prepare import Prepared, prepare
-from lstm_spec.verify.run import EXPLAINED, check_options
+from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.verdict import (
     BLOCKED,
     DISCREPANCY,
@@ -35,8 +35,8 @@ def parametrize(target: Any, **options: Any) -> Any:
     """
     import pytest
 
-    check_options("parametrize", options, prepare)
-    run = Run(target, {"profile": "quick", **options})
+    # An item is one check: what is said of a whole run has no meaning.
+    run = Run(target, options_of("parametrize", {"profile": "quick", **options}, without=("strict", "diagnose")))
     return pytest.mark.parametrize(
         "lstm_check", [pytest.param((run, name), id=name) for name in run.ids], indirect=True
     )
@@ -47,14 +47,14 @@ class Run:
     """One target with its options; what its checks gave is kept, for all items of this process."""
 
     target: Any
-    options: Mapping[str, Any]
+    options: Options
     _prepared: dict[str, Prepared] = field(default_factory=dict, repr=False)
 
     def prepared(self, profile: str | None = None) -> Prepared:
         """Return what is to be asked, under another profile than that of the options."""
-        chosen = profile or str(self.options["profile"])
+        chosen = profile or self.options.profile
         if chosen not in self._prepared:
-            self._prepared[chosen] = prepare(self.target, **{**self.options, "profile": chosen})
+            self._prepared[chosen] = prepare(self.target, replace(self.options, profile=chosen))
         return self._prepared[chosen]
 
     @property

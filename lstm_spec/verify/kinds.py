@@ -1,7 +1,8 @@
-"""What kind of discrepancy it is: another function, or the right one computed too coarsely.
+"""What kind of discrepancy it is: another function, the right one computed too coarsely, or no answer at all.
 
-It is told by asking again. A target that fails a check, but passes every case of it under a contract that asks for
-less, computes the right function to that accuracy; one that fails under all of them computes another.
+A target that raises, hangs, answers in another form or changes its arguments misbehaves, whatever it computes. Between
+the others it is told by asking again: one that fails a check, but passes every case of it under a contract that asks
+for less, computes the right function to that accuracy; one that fails under all of them computes another.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from lstm_spec.compute.accuracy import Accuracy, accuracy
 from lstm_spec.compute.contracts import UNITS
 
-SEMANTIC, ACCURACY = "semantic", "accuracy"
+SEMANTIC, ACCURACY, MISBEHAVIOUR = "semantic", "accuracy", "misbehaviour"
 
 LOOSE = (1e-5, 1e-3)
 """Absolute errors of elementary functions as tables and short formulas have them."""

@@ -1,7 +1,7 @@
 """Somebody's ONNX model, verified node by node."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ from lstm_spec.targets.onnx_file import Node, nodes
 from lstm_spec.verify.asking import Progress
 from lstm_spec.verify.deadline import Deadline
 from lstm_spec.verify.fit import deadline_in
-from lstm_spec.verify.run import verify
+from lstm_spec.verify.options import Options, options_of
+from lstm_spec.verify.run import verified
 from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED, Report
 
 NOT_TESTABLE = "not_testable"
@@ -80,14 +81,14 @@ def verify_model(
     max_seconds: for all nodes together. progress, options: as for ``verify``. Raises TargetError for a file that is no
     model or has no such node.
     """
-    every = nodes(path, runtime, chosen=readings)
+    every, asked = nodes(path, runtime, chosen=readings), options_of("verify_model", options | {"progress": progress})
     deadline = deadline_in(max_seconds)
-    return ModelReport(str(path), runtime, tuple(_verified(every, deadline, {"progress": progress, **options})))
+    return ModelReport(str(path), runtime, tuple(_verified(every, deadline, asked)))
 
 
-def _verified(every: tuple[Node, ...], deadline: Deadline, options: Mapping[str, Any]) -> Iterator[Found]:
+def _verified(every: tuple[Node, ...], deadline: Deadline, options: Options) -> Iterator[Found]:
     for node in every:
-        report = None if node.target is None else verify(node.target, max_seconds=deadline.left, **options)
+        report = None if node.target is None else verified(node.target, replace(options, max_seconds=deadline.left))
         yield Found(node, report)
         if report is not None and report.interrupted:
             return

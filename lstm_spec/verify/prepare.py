@@ -2,21 +2,20 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from lstm_spec.compute.contracts import Given
-from lstm_spec.spec.network import Network, network_of
-from lstm_spec.spec.program import Program
+from lstm_spec.spec.network import network_of
 from lstm_spec.targets.calls import Remote
 from lstm_spec.targets.layout import Layout
-from lstm_spec.verify.asking import PROFILES, Asking, Progress
+from lstm_spec.verify.asking import PROFILES, Asking
 from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.detection import WEIGHTS
 from lstm_spec.verify.deviations import Declared, KnownDeviation, read_deviations
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
+from lstm_spec.verify.fit import UsageError, check_known, deadline_in, formats_of, limits_of, runs_apart, subject_of
 from lstm_spec.verify.law_checks import law_checks
+from lstm_spec.verify.options import Options
 from lstm_spec.verify.robustness import ROBUSTNESS
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import DISCREPANCY, NOT_CLAIMED, NOT_TESTABLE, CheckResult
@@ -35,43 +34,27 @@ class Prepared:
     given: Mapping[str, Any]
 
 
-def prepare(
-    target: Any,
-    *,
-    spec: str | Program | Network | None = None,
-    profile: str = "standard",
-    seed: int = 0,
-    dtypes: Iterable[str] | None = None,
-    layout: str | Layout | None = None,
-    like: str | None = None,
-    accuracy: Given = None,
-    checks: Iterable[str] | None = None,
-    skip: Iterable[str] = (),
-    require: Iterable[str] = (),
-    known_deviations: Declared = None,
-    first_finding: bool = False,
-    isolate: bool = False,
-    timeout: float | None = None,
-    memory: float | None = None,
-    progress: Progress | None = None,
-) -> Prepared:
-    """Return what is to be asked of a target; arguments and errors as ``verify``."""
-    limits = limits_of(isolate or runs_apart(target), timeout, memory)
-    subject = subject_of(target, spec, layout, like=like, accuracy=accuracy, limits=limits)
-    named = None if checks is None else tuple(checks)
-    wanted = _plan(subject, profile, named, skip)
-    _check_seed(seed)
+def prepare(target: Any, options: Options) -> Prepared:
+    """Return what is to be asked of a target; raises what ``verify`` does."""
+    deadline = deadline_in(options.max_seconds)
+    limits = limits_of(options.isolate or runs_apart(target), options.timeout, options.memory)
+    subject = subject_of(
+        target, options.spec, options.layout, like=options.like, accuracy=options.accuracy, limits=limits
+    )
+    subject = replace(subject, deadline=deadline)
+    wanted = _plan(subject, options.checks, options.skip)
     claimed = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
     plan = tuple(check for check in claimed if _testable(subject, check))
-    formats = formats_of(subject.target, dtypes)
-    known = _known(subject, known_deviations)
-    missing = [name for name in require if not _claims(subject, name)]
+    formats = formats_of(subject.target, options.dtypes)
+    known = _known(subject, options.known_deviations)
+    missing = [name for name in options.require if not _claims(subject, name)]
     unasked = (
         *(_untestable(check) for check in claimed if check not in plan),
-        *_unclaimed(subject, missing, wanted if named else ()),
+        *_unclaimed(subject, missing, wanted if options.checks else ()),
     )
-    asking = Asking(subject, PROFILES[profile], formats, seed, plan, progress, first_finding, known)
-    return Prepared(asking, unasked, _given(subject, spec, layout, like))
+    profile = PROFILES[options.profile]
+    asking = Asking(subject, profile, formats, options.seed, plan, options.progress, options.first_finding, known)
+    return Prepared(asking, unasked, _given(subject, options))
 
 
 def every_check(subject: Subject) -> tuple[Check, ...]:
@@ -79,10 +62,9 @@ def every_check(subject: Subject) -> tuple[Check, ...]:
     return (*CHECKS, WEIGHTS, *ROBUSTNESS, *law_checks(subject))
 
 
-def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
+def _plan(subject: Subject, checks: Iterable[str] | None, skip: Iterable[str]) -> tuple[Check, ...]:
     every = every_check(subject)
     known = [check.id for check in every]
-    check_known("profile", profile, PROFILES)
     wanted, left_out = known if checks is None else list(checks), list(skip)
     for name in (*wanted, *left_out):
         check_known("check", name, known)
@@ -90,11 +72,6 @@ def _plan(subject: Subject, profile: str, checks: Iterable[str] | None, skip: It
     if not plan:
         raise UsageError(f"no check is left to ask; the checks are {', '.join(known)}")
     return plan
-
-
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UsageError(f"the seed is a whole number from 0 on, got {seed!r}")
 
 
 def _known(subject: Subject, declared: Declared) -> tuple[KnownDeviation, ...]:
@@ -117,10 +94,9 @@ def _untestable(check: Check) -> CheckResult:
     return CheckResult(check.id, NOT_TESTABLE, check.clause, message=message)
 
 
-def _given(
-    subject: Subject, spec: str | Program | Network | None, layout: str | Layout | None, like: str | None
-) -> dict[str, Any]:
+def _given(subject: Subject, options: Options) -> dict[str, Any]:
     """Return how a target was named and what was asked of it, for whoever wants to ask again."""
+    spec, layout = options.spec, options.layout
     origin = subject.target.origin
     command = origin is not None and origin.kind == "command"
     return {
@@ -129,7 +105,7 @@ def _given(
         "isolate": isinstance(subject.target.forward, Remote),
         "spec": spec if isinstance(spec, str) else None,
         "layout": tomllib.loads(layout.to_toml()) if isinstance(layout, Layout) else layout,
-        "like": like,
+        "like": options.like,
     }
 
 

@@ -1,10 +1,8 @@
 """Running the checks against a target, from its name to a report."""
 
 import datetime
-import difflib
-import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -21,7 +19,7 @@ from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.evidence import in_sequence
 from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
-from lstm_spec.verify.fit import UsageError, deadline_in
+from lstm_spec.verify.options import Options, options_of
 from lstm_spec.verify.prepare import prepare
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
@@ -96,28 +94,14 @@ def verify(
     >>> verify(forgetful, profile="quick").verdict
     'discrepancy'
     """
-    deadline = deadline_in(max_seconds)
-    prepared = prepare(
-        target,
-        spec=spec,
-        profile=profile,
-        seed=seed,
-        dtypes=dtypes,
-        layout=layout,
-        like=like,
-        accuracy=accuracy,
-        checks=checks,
-        skip=skip,
-        require=require,
-        known_deviations=known_deviations,
-        first_finding=first_finding,
-        isolate=isolate,
-        timeout=timeout,
-        memory=memory,
-        progress=progress,
-    )
-    asking = prepared.asking
-    asking.subject = subject = replace(asking.subject, deadline=deadline)
+    given = dict(locals())
+    return verified(given.pop("target"), Options(**given))
+
+
+def verified(target: Any, options: Options) -> Report:
+    """Hold a target against its specification as options say; ``verify`` says the rest."""
+    prepared = prepare(target, options)
+    asking, subject = prepared.asking, prepared.asking.subject
     begun = time.perf_counter()
     interrupted = out_of_time = False
     try:
@@ -128,12 +112,12 @@ def verify(
         except OutOfTime:
             out_of_time = True
         warnings = warnings_of(asking.known, asking.seen, datetime.date.today())
-        stale = [_stale(warnings)] if warnings and strict else []
+        stale = [_stale(warnings)] if warnings and options.strict else []
         left = asking.not_reached() if out_of_time else ()
         results = (*asking.results.values(), *left, *prepared.unasked, *stale)
         failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
         finding = next((result.finding for result in failing if result.finding), None)
-        told = finding if diagnose and not interrupted else None
+        told = finding if options.diagnose and not interrupted else None
         diagnosis, sequence = _told(subject, told) if told else ((), None)
     finally:
         subject.target.release()
@@ -143,10 +127,10 @@ def verify(
         target=subject.target.name,
         spec=subject.cell.name,
         cell=subject.cell,
-        profile=profile,
-        seed=seed,
+        profile=options.profile,
+        seed=options.seed,
         dtypes=asking.formats,
-        accuracy=Exactness(origin_of(accuracy), {name: subject.contracts[name] for name in asking.formats}),
+        accuracy=Exactness(origin_of(options.accuracy), {name: subject.contracts[name] for name in asking.formats}),
         checks=tuple(results),
         detection={} if cut_short else _detection(asking),
         versions=versions_of(subject.target.versions),
@@ -186,20 +170,9 @@ def assert_conforms(target: Any, **options: Any) -> None:
 
     >>> assert_conforms("numpy", profile="quick")
     """
-    check_options("assert_conforms", options)
-    report = verify(target, **{"profile": "quick", **options})
+    report = verified(target, options_of("assert_conforms", {"profile": "quick", **options}))
     if report.verdict != VERIFIED:
         raise AssertionError(str(report))
-
-
-def check_options(who: str, options: Iterable[str], function: Callable[..., Any] | None = None) -> None:
-    """Refuse what is no option of a function, by default of ``verify``, by its name in one sentence."""
-    known = [name for name in inspect.signature(function or verify).parameters if name != "target"]
-    for name in options:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
-            raise UsageError(f"{who} has no option {name}; {hint}")
 
 
 def _stale(warnings: Iterable[str]) -> CheckResult:

@@ -43,13 +43,13 @@ def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
     calls = _calls(finding)
     numbers = sum(a.size for question in calls for a in question.case.arrays)
     if not calls or numbers > MOST_NUMBERS or any(question.memory for question in calls):
-        return _from_report(subject)
+        return from_report(subject)
     script = _Script(subject, calls)
     body = list(script.definitions())
     if finding.fault == "value":
         deviation = _deviation(subject, calls[-1], contract)
         if deviation is None:
-            return _from_report(subject)
+            return from_report(subject)
         body += script.value(deviation)
     else:
         body += {"changed": script.changed, "overwritten": script.overwritten}.get(finding.fault, script.form)()
@@ -78,7 +78,8 @@ def _gives(question: Question, output: str) -> bool:
     return output in question.returned
 
 
-def _from_report(subject: Subject) -> str:
+def from_report(subject: Subject) -> str:
+    """Return Python that makes a finding about a target again from the JSON report."""
     origin = subject.target.origin
     # A program is run only where somebody names it.
     named = origin is not None and origin.kind == "command"

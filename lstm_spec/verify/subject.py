@@ -1,6 +1,6 @@
 """A target beside its specification: calling it on cases, and holding what it returns against the equations."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -125,12 +125,20 @@ class Subject:
             return forward
         got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown
         matrices = [f"d{p.name}" for p in self.cell.parameters if case.params[p.name].ndim == 2]
-        comparison = compare(got, _named(bounds, shown), contract, matrices)
+        scale = _size(case.cotangents)
+        comparison = compare(got, _named(bounds, shown), contract, matrices, scale=scale)
         if comparison.agrees or not shown:
             return comparison
         # A compiler may compute an adjoint twice, rounded otherwise: once for what it shows, and once to go on with.
         doubt = {name: Bounded(np.asarray(a, np.float64), 2 * bounds[name].errors) for name, a in shown.items()}
-        return compare(got, _named(allowed(doubt)[1], shown), contract, matrices)
+        return compare(got, _named(allowed(doubt)[1], shown), contract, matrices, scale=scale)
+
+
+def _size(arrays: Iterable[Array]) -> float:
+    """Return the usual size of the numbers in some arrays that are not zero; 1 if there are none."""
+    numbers = np.concatenate([np.asarray(a, np.float64).ravel() for a in arrays])
+    there = numbers[numbers != 0]
+    return float(np.sqrt(np.mean(there**2))) if there.size else 1.0
 
 
 def _named(bounds: Mapping[str, Bounded], shown: Collection[str]) -> dict[str, Bounded]:

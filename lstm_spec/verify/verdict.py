@@ -15,7 +15,7 @@ from lstm_spec.verify.compare import Deviation
 from lstm_spec.verify.detection import Detection
 from lstm_spec.verify.deviations import KnownDeviation
 from lstm_spec.verify.diagnose import Diagnosis
-from lstm_spec.verify.kinds import ACCURACY, SEMANTIC
+from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR, SEMANTIC
 from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
@@ -36,10 +36,11 @@ class CheckResult:
 
     cases: how many were examined; inconclusive: how many of them could not tell; worst: the largest error over allowed
     error seen, with its format; finding: the simplest failing case; snippet: Python that shows it. kind: of a
-    discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely; within: the
-    accuracy to which it is right then. known: why a failing check is accepted, where that is declared.
-    seconds: how long it took. spread: how many cases came how near to what is allowed, up to each of ``search.RATIOS``
-    and beyond the last. extreme: the failing case that went furthest beyond.
+    discrepancy, "semantic" for another function, "accuracy" for the right one computed too coarsely, "misbehaviour" for
+    what is no answer, or changes what it was given; within: the accuracy to which it is right. known: why a failing
+    check is accepted, where that is declared. seconds: how long it took. spread: how many cases came how near to what
+    is allowed, up to each of ``search.RATIOS`` and beyond the last. extreme: the failing case that went furthest
+    beyond.
     """
 
     id: str
@@ -151,9 +152,9 @@ class Report:
 
     @property
     def kind(self) -> str:
-        """What kind of discrepancy it is, "accuracy" if all that fails is too coarse alone; empty without one."""
+        """The kind of discrepancy, of several the first of semantic, misbehaviour, accuracy; empty without one."""
         kinds = {check.kind for check in self.checks if check.status == DISCREPANCY}
-        return next((kind for kind in (SEMANTIC, ACCURACY) if kind in kinds), "")
+        return next((kind for kind in (SEMANTIC, MISBEHAVIOUR, ACCURACY) if kind in kinds), "")
 
     @property
     def exit_status(self) -> int:
