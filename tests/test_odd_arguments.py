@@ -71,7 +71,9 @@ PARTS = (
 )
 
 
-@pytest.mark.parametrize(("options", "sentence"), PARTS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("options", "sentence"), PARTS, ids=lambda value: "given" if isinstance(value, dict) else value[:30]
+)
 def test_parts_of_a_cell_that_are_none(options, sentence):
     with pytest.raises(ls.ProgramError) as caught:
         own(**options)
@@ -110,7 +112,7 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize(("make", "sentence"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("make", "sentence"), REFUSED, ids=lambda value: "asked" if callable(value) else value[:40])
 def test_networks_and_layers_that_are_none(make, sentence):
     with pytest.raises((ls.OptionError, ls.ProgramError, ls.DimensionError)) as caught:
         make()
