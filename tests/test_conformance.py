@@ -147,3 +147,16 @@ def test_the_committed_page_is_of_the_tables_as_they_are_declared():
         scripts = {p.name for p in (ROOT / "docs" / "upstream").glob("*.py")}
         assert {c["script"] for c in made["cells"] if c["status"] == "discrepancy"} <= scripts
     assert f"on {known['date']}." in (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--only", 'no implementation has "nosuch" in its name; there is PyTorch, '),
+        ("--table", 'no table has "nosuch" in its title; there is '),
+    ],
+)
+def test_what_names_nothing_is_a_sentence_with_the_names(option, sentence):
+    result = CliRunner().invoke(main, ["conformance", option, "nosuch"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"lstm-spec: {sentence}")

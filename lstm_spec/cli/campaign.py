@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lstm_spec.cli.common import progress_bar, sentences, write_json, write_text
+from lstm_spec.cli.common import check_place, progress_bar, sentences, write_json, write_text
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -48,6 +48,7 @@ def run(file: str, findings: str | None, workers: int | None, scheduler: str | N
     from lstm_spec.verify.campaign import read_campaign, run_campaign
     from lstm_spec.verify.findings import Findings
 
+    check_place(findings)
     asked = read_campaign(file)
     kept = Findings(findings or Path(file).with_suffix(".sqlite"))
     at_once = workers or os.cpu_count() or 1
@@ -167,6 +168,8 @@ def export(
     kept = Findings.existing(findings)
     if not (json_file or csv_file or markdown_file or html_file):
         raise click.UsageError("name a form: --json, --csv, --markdown or --html")
+    for place in (json_file, csv_file, markdown_file, html_file):
+        check_place(place)
     write_json({"jobs": kept.reports()}, json_file)
     for place, make in ((csv_file, csv_text), (markdown_file, markdown_text), (html_file, overview)):
         if place is not None:

@@ -129,6 +129,20 @@ def check_place(place: str | None) -> None:
         sys.exit(2)
 
 
+def check_folder(place: str | None) -> None:
+    """Make a folder to write into before a long run; one sentence and exit status 2 where there can be none."""
+    if place is None:
+        return
+    folder = Path(place)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        files = [f"{path} is a file, expected a folder" for path in (folder, *folder.parents) if path.is_file()]
+        why = files[0] if files else error.strerror
+        click.echo(f"lstm-spec: cannot write into {place}: {why}", err=True)
+        sys.exit(2)
+
+
 def write_text(text: str, place: str | None) -> None:
     """Write a text to a file, or to stdout for "-" and where no place is given."""
     if place is None or place == "-":

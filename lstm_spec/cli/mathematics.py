@@ -6,6 +6,8 @@ import click
 
 from lstm_spec.cli.common import (
     cell_named,
+    check_folder,
+    check_place,
     listed,
     progress_bar,
     sentences,
@@ -13,6 +15,7 @@ from lstm_spec.cli.common import (
     with_sizes,
     write_json,
     write_text,
+    writing,
 )
 
 
@@ -123,6 +126,7 @@ def derive(
     """
     from lstm_spec.report.derive import derived_text
 
+    check_place(output)
     text = derived_text(
         cell_named(cell),
         wrt=wrt,
@@ -160,6 +164,7 @@ def prove(cell: str | None, only: tuple[str, ...] | None, theorems: bool, json_f
         raise click.UsageError("name a CELL, or ask for --theorems")
     if theorems and (cell is not None or only is not None):
         raise click.UsageError("--theorems are between cells, each of its own: name no CELL and no --only with them")
+    check_place(json_file)
     found = []
     interrupted = False
     total, statements = proofs_of(None if cell is None else cell_named(cell), only)
@@ -218,8 +223,10 @@ def draw(
     from lstm_spec.draw.picture import draw as make
 
     if gallery is not None:
-        for path in write_gallery(gallery):
-            click.echo(str(path))
+        check_folder(gallery)
+        with writing(gallery):
+            for path in write_gallery(gallery):
+                click.echo(str(path))
         return
     if view is None:
         raise click.UsageError("name a VIEW such as cell, or a folder with --all")

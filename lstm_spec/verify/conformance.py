@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from lstm_spec.targets.contract import TargetError
+from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.run import verify
 from lstm_spec.verify.verdict import DISCREPANCY, ERROR, INCONCLUSIVE, NOT_CLAIMED, VERIFIED, Report
 
@@ -80,6 +81,14 @@ class Table:
     rows: tuple[Row, ...]
     turned: bool = False
 
+    def holds(self, title: str | None) -> bool:
+        """Tell whether the title has something in it; None is in all of them."""
+        return title is None or title.lower() in self.title.lower()
+
+    def called(self, name: str | None) -> tuple[Row, ...]:
+        """Return the implementations with something in their name; None is in all of them."""
+        return tuple(row for row in self.rows if name is None or name.lower() in row.name.lower())
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -116,6 +125,21 @@ def tables() -> tuple[Table, ...]:
     return tuple(_table(given) for given in declared["table"])
 
 
+def chosen_tables(only: str | None = None, title: str | None = None) -> list[Table]:
+    """Return the tables with ``title`` in their title that have an implementation with ``only`` in its name.
+
+    Raises UsageError, with the names that there are, where there is none.
+    """
+    titled = [table for table in tables() if table.holds(title)]
+    if not titled:
+        raise UsageError(f'no table has "{title}" in its title; there is {"; ".join(t.title for t in tables())}')
+    found = [table for table in titled if table.called(only)]
+    if not found:
+        known = ", ".join(dict.fromkeys(row.name for table in titled for row in table.rows))
+        raise UsageError(f'no implementation has "{only}" in its name; there is {known}')
+    return found
+
+
 def _table(given: Mapping[str, Any]) -> Table:
     columns = tuple(map(_column, given["column"]))
     table = Table(given["title"], columns, tuple(Row(**row) for row in given["row"]), given.get("turned", False))
@@ -144,7 +168,7 @@ def conformance(
     only: a part of the names of implementations; profile, seed: as for ``verify``; tick: called with (done, total,
     what) before every cell. A target that cannot be used ends nothing: its cell says why.
     """
-    rows = [row for row in table.rows if only is None or only.lower() in row.name.lower()]
+    rows = table.called(only)
     total, done = len(rows) * len(table.columns), 0
     for row in rows:
         for column in table.columns:
