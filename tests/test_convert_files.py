@@ -357,3 +357,29 @@ def test_where_the_sides_disagree_nothing_is_written(tmp_path, monkeypatch):
     assert status == 1
     assert "DISCREPANCY  the two sides do not compute the same" in out
     assert not (tmp_path / "b.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "place", "sentence"),
+    [
+        ("onnx", "big.onnx", "big.onnx is to hold one node, which is one layer, got 2; write .npz"),
+        ("keras", "big.keras", "big.keras would be a whole model; write .weights.h5, and load it with model.load_weig"),
+        ("mlx", "big.h5", "big.h5 is a file of Keras, which has no place for l0."),
+        ("keras", "big.onnx", "big.onnx is a model of ONNX; convert to onnx, or give the file another ending"),
+        ("keras", "big.txt", "big.txt has no ending that tells what it is; expected .npz, "),
+    ],
+)
+def test_what_the_ending_has_no_place_for_is_refused_before_anything_is_run(
+    target, place, sentence, tmp_path, monkeypatch
+):
+    def run(*args, **options):
+        raise AssertionError("nothing is run")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(conversion, "agreement", run)
+    np.savez("two.npz", **saved(LAYOUTS["pytorch"], stack(count=2)))
+    status, printed, said = command("two.npz", "--from", "torch", "--to", target, "-o", place)
+    assert (status, printed) == (2, "")
+    assert said.startswith(f"lstm-spec: {sentence}")
+    assert said.count("\n") == 1
+    assert not (tmp_path / place).exists()

@@ -151,3 +151,98 @@ def test_nothing_is_written_over(folder):
     assert "test_lstm.py is there already and is not written over" in result.stderr
     assert not (folder / "lstm_adapter.py").exists()
     assert (folder / "test_lstm.py").read_text() == "mine\n"
+
+
+CORRECT = "import numpy as np\nfrom tests.faulty import correct\n\n"
+OF_WEIGHTS = """
+def canonical(Wx, Wh, b):
+    joint = [np.concatenate(pair).T for pair in zip(np.split(Wx, 4, -1), np.split(Wh, 4, -1))]
+    return {f"W_{g}": W for g, W in zip(GATES, joint)} | {f"b_{g}": v for g, v in zip(GATES, np.split(b, 4))}
+"""
+IN_CONSTRUCTOR = """
+class Mine:
+    def __init__(self, Wx, Wh, b):
+        self.params = canonical(Wx, Wh, b)
+
+    def METHOD(self, x, h0, c0):
+        return correct(self.params, x, h0, c0)
+"""
+WITH_BACKWARD = """
+class Mine:
+    def __init__(self, n, m):
+        self.weights = {"b": np.zeros(4 * m), "Wh": np.zeros((m, 4 * m)), "Wx": np.zeros((n, 4 * m))}
+
+    def run(self, inputs, h_prev=None, c_prev=None, verbose=False):
+        self.seen = inputs
+        return correct(canonical(**self.weights), inputs, h_prev, c_prev)
+
+    def backward(self, dy, dh, dc):
+        raise ArithmeticError(f"asked for gradients of {self.seen.shape} and {dy.shape}")
+"""
+RUNS = {
+    **{
+        f"constructor, {name}": IN_CONSTRUCTOR.replace("METHOD", name)
+        for name in ("forward", "__call__", "call", "run")
+    },
+    "a function of weights": "def Mine(x, h0, c0, Wx, Wh, b):\n    return correct(canonical(Wx, Wh, b), x, h0, c0)\n",
+    "an object with weights": WITH_BACKWARD + "\nMine = Mine(2, 3)\n",
+    "a class with weights": WITH_BACKWARD,
+}
+
+
+def written_for(folder, text):
+    from lstm_spec.targets.layouts import LAYOUTS
+
+    gates = f"GATES = {''.join(LAYOUTS['numpy_rows'].gates)!r}\n"
+    (folder / "mine.py").write_text(CORRECT + gates + OF_WEIGHTS + text)
+    sys.modules.pop("mine", None)
+    result = run("init", "mine.py:Mine")
+    assert result.exit_code == 0, result.output
+    sys.modules.pop("mine", None)
+    adapter = (folder / "lstm_adapter.py").read_text()
+    compile(adapter, "lstm_adapter.py", "exec")
+    return adapter
+
+
+def asked(checks):
+    result = run("verify", "lstm_adapter.py:Adapter", "--profile", "quick", "--checks", checks)
+    sys.modules.pop("mine", None)
+    return result
+
+
+@pytest.mark.parametrize("shape", RUNS)
+def test_code_of_any_shape_that_is_known_by_its_names_is_called_rightly(folder, shape):
+    adapter = written_for(folder, RUNS[shape])
+    assert "fill_in(" not in adapter.partition("def fill_in")[0]
+    result = asked("signature,step")
+    assert result.exit_code == 0, adapter + result.output
+
+
+def test_a_backward_pass_of_a_class_is_offered(folder):
+    written_for(folder, WITH_BACKWARD)
+    assert "asked for gradients of (" in asked("gradient_signature").output
+
+
+def test_a_backward_pass_beside_a_function_is_offered(folder):
+    beside = "\ndef Mine_backward(params, x, h0, c0, dy, dh, dc):\n    raise ArithmeticError('asked for gradients')\n"
+    function = "def Mine(params, x, h0, c0):\n    return correct(params, x, h0, c0)\n"
+    assert "def backward(self, params, x, h0, c0, dy, dh, dc):" in written_for(folder, function + beside)
+    assert asked("signature,step").exit_code == 0
+    assert "asked for gradients" in asked("gradient_signature").output
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("class Mine:\n    def __init__(self, gain): ...\n    def run(self, x): ...\n", "fill in gain, which the con"),
+        ("class Mine:\n    def run(self, x): ...\n", "fill in how your object gets the weights in params"),
+        ("class Mine:\n    def __init__(self, Wx, Wh, b): ...\n", "fill in which method of own runs it"),
+        ("def Mine(a, table): ...\n", "fill in a, which your function takes"),
+    ],
+)
+def test_what_cannot_be_known_is_left_to_be_filled_in(folder, text, sentence):
+    written_for(folder, text)
+    result = asked("signature,step")
+    assert result.exit_code in (1, 2)
+    assert sentence in result.output
+    assert "Traceback" not in result.output

@@ -52,7 +52,7 @@ def convert(
     from lstm_spec.report.aside import aside
     from lstm_spec.report.conversion import conversion_dict, conversion_lines
     from lstm_spec.targets.weight_files import convert as converted
-    from lstm_spec.targets.weight_files import save_weights
+    from lstm_spec.targets.weight_files import check_weights, save_weights
     from lstm_spec.verify.conversion import agreement
 
     check_place(output)
@@ -66,6 +66,8 @@ def convert(
         target_prefix=to_prefix,
         sizes={name: size for name, size in sizes.items() if size is not None},
     )
+    if output is not None:
+        check_weights(output, found)
     checked = None
     if check:
         with aside():

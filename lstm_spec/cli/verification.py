@@ -225,8 +225,8 @@ def replay(
 def init(target: str | None, folder: str) -> None:
     """Write an adapter and a test file to start from, for TARGET or for an LSTM that is still to come.
 
-    TARGET is package.module:attribute or path/to/file.py:attribute: a function, a module of PyTorch, or a layer as
-    Keras has them. Nothing is written over.
+    TARGET is package.module:attribute or path/to/file.py:attribute: a function, a class, a module of PyTorch, or a
+    layer as Keras has them. What its signature does not tell is marked in the adapter. Nothing is written over.
 
     \b
     Example:

@@ -1,6 +1,7 @@
 """Files to start from: an adapter that puts somebody's LSTM into the form of a target, and a test that verifies it."""
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 
+from lstm_spec.report.own_code import METHODS, OwnCode
 from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.layouts import layout
@@ -148,9 +150,13 @@ def start(name: str | None) -> Start:
     if not place or not path:
         raise TargetError(f"{name} names no class or function; name it package.module:attribute or file.py:attribute")
     value = find_attribute(place, path)
-    if not callable(value):
+    if not callable(value) and not any(hasattr(value, method) for method in METHODS):
         raise TargetError(f"{name} is {type(value).__name__}, neither a class nor a function")
     kind = _kind(value)
+    own = OwnCode(value, getattr(inspect.unwrap(value), "__globals__", {}))
+    if kind == "function" and not (own.is_standard and own.backward_beside is None):
+        adapter = own.source(_imports(place, path, name), name)
+        return _files(adapter, "Adapter", "see that yours is called as it is, and put in what fill_in asks for")
     words = {"name": name, "imports": _imports(place, path, name), "names": _names(value) if kind == "torch" else ""}
     advice = {
         "function": "see that forward calls yours with what it takes",
@@ -161,8 +167,11 @@ def start(name: str | None) -> Start:
 
 
 def _started(kind: str, attribute: str, advice: str, words: Mapping[str, str] = MappingProxyType({})) -> Start:
+    return _files(Template(_TEMPLATES[kind]).substitute(words), attribute, advice)
+
+
+def _files(adapter: str, attribute: str, advice: str) -> Start:
     target = f"{ADAPTER}:{attribute}"
-    adapter = Template(_TEMPLATES[kind]).substitute(words)
     return Start({ADAPTER: adapter, TEST: Template(_TEST).substitute(target=target)}, target, advice)
 
 

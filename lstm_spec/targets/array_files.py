@@ -8,29 +8,30 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lstm_spec.targets.keras_files import read_keras, write_keras
-from lstm_spec.targets.numpy_files import read_npz, write_npz
+from lstm_spec.targets.keras_files import check_keras, read_keras, write_keras
+from lstm_spec.targets.numpy_files import check_npz, read_npz, write_npz
 from lstm_spec.targets.reading import FileError
-from lstm_spec.targets.safetensors_files import read_safetensors, write_safetensors
-from lstm_spec.targets.torch_files import read_torch, write_torch
+from lstm_spec.targets.safetensors_files import check_safetensors, read_safetensors, write_safetensors
+from lstm_spec.targets.torch_files import check_torch, read_torch, write_torch
 
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files: how arrays are read and written by name."""
+    """A format of files: how arrays are read and written by name, and what refuses those that it has no place for."""
 
     read: Callable[[str | Path], Arrays]
     write: Callable[[str | Path, Arrays], None]
+    check: Callable[[str | Path, Arrays], None]
 
 
-_TORCH, _KERAS = Format(read_torch, write_torch), Format(read_keras, write_keras)
+_TORCH, _KERAS = Format(read_torch, write_torch, check_torch), Format(read_keras, write_keras, check_keras)
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        ".npz": Format(read_npz, write_npz),
-        ".safetensors": Format(read_safetensors, write_safetensors),
+        ".npz": Format(read_npz, write_npz, check_npz),
+        ".safetensors": Format(read_safetensors, write_safetensors, check_safetensors),
         ".pt": _TORCH,
         ".pth": _TORCH,
         ".h5": _KERAS,
@@ -59,7 +60,16 @@ def read_arrays(path: str | Path) -> Arrays:
 
 def write_arrays(path: str | Path, arrays: Arrays) -> None:
     """Write arrays by name into a file; raises FileError, or TargetError where a package is missing."""
+    _written_as(path).write(path, arrays)
+
+
+def check_arrays(path: str | Path, arrays: Arrays) -> None:
+    """Raise for arrays that could not be written into a file of this ending, as ``write_arrays`` does."""
+    _written_as(path).check(path, arrays)
+
+
+def _written_as(path: str | Path) -> Format:
     ending = Path(path).suffix
     if ending not in FORMATS:
         raise FileError(f"{path} has no ending that tells what it is; expected {', '.join(FORMATS)} or .onnx")
-    FORMATS[ending].write(path, arrays)
+    return FORMATS[ending]

@@ -50,17 +50,23 @@ def read_keras(path: str | Path) -> dict[str, Array]:
             return _named({name: _array(d, f"{path}: {name}") for name, d in datasets.items()})
 
 
-def write_keras(path: str | Path, arrays: Mapping[str, Array]) -> None:
-    """Write weights as ``Model.load_weights`` takes them for a model of these layers alone; raises FileError.
-
-    Raises TargetError without h5py.
-    """
+def check_keras(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Raise FileError for what no file of Keras's weights can hold, TargetError without h5py."""
     if str(path).endswith(".keras"):
         raise FileError(f"{path} would be a whole model; write .weights.h5, and load it with model.load_weights")
     if wrong := [name for name in arrays if not _NAME.fullmatch(name)]:
         raise FileError(
             f"{path} is a file of Keras, which has no place for {wrong[0]}; convert to keras, or write .npz"
         )
+    _package(path)
+
+
+def write_keras(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Write weights as ``Model.load_weights`` takes them for a model of these layers alone.
+
+    Raises FileError, and TargetError without h5py.
+    """
+    check_keras(path, arrays)
     with _package(path).File(path, "w") as file:
         for place, array in _placed(arrays):
             file[place] = array

@@ -3,6 +3,7 @@
 import io
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,11 +43,16 @@ def read_npz(path: str | Path) -> dict[str, Array]:
             return {m.filename.removesuffix(".npy"): _member(archive, m, path) for m in members(archive, path)}
 
 
-def write_npz(path: str | Path, arrays: dict[str, Array]) -> None:
-    """Write arrays by name as a ``.npz`` file; raises FileError for a format that NumPy's files do not have."""
+def check_npz(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Raise FileError for numbers of a format that NumPy's files do not have."""
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
             raise FileError(f"{path} cannot hold {name}: NumPy's files have no {array.dtype}; write .safetensors")
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays by name as a ``.npz`` file; raises FileError for a format that NumPy's files do not have."""
+    check_npz(path, arrays)
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 

@@ -22,9 +22,14 @@ def read_safetensors(path: str | Path) -> dict[str, Array]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
+def check_safetensors(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Raise TargetError without the package; there is a place for all arrays."""
+    _package(path)
+
+
 def write_safetensors(path: str | Path, arrays: Mapping[str, Array]) -> None:
     """Write arrays by name; raises TargetError without the package."""
-    _package(path)
+    check_safetensors(path, arrays)
     from safetensors.numpy import save_file
 
     save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path, metadata={"format": "np"})

@@ -41,6 +41,11 @@ def read_torch(path: str | Path) -> dict[str, Array]:
     return arrays
 
 
+def check_torch(path: str | Path, arrays: Mapping[str, Array]) -> None:
+    """Raise TargetError without PyTorch; there is a place for all arrays."""
+    required("torch", "PyTorch", "torch", who=str(path))
+
+
 def write_torch(path: str | Path, arrays: Mapping[str, Array]) -> None:
     """Write arrays as a state_dict; raises TargetError without PyTorch."""
     torch = required("torch", "PyTorch", "torch", who=str(path))

@@ -7,7 +7,7 @@ from typing import Any
 
 from lstm_spec.spec.network import network_of
 from lstm_spec.spec.onnx import DIRECTIONS, Operator, readings
-from lstm_spec.targets.array_files import read_arrays, write_arrays
+from lstm_spec.targets.array_files import check_arrays, read_arrays, write_arrays
 from lstm_spec.targets.convert import Converted, convert_arrays
 from lstm_spec.targets.equivalents import ConvertError
 from lstm_spec.targets.layout import Layout
@@ -74,6 +74,14 @@ def save_weights(path: str | Path, found: Converted) -> None:
         write_arrays(path, found.arrays)
         return
     Path(path).write_bytes(model_of(path, found))
+
+
+def check_weights(path: str | Path, found: Converted) -> None:
+    """Raise FileError where a file of this ending has no place for converted weights, TargetError for a package."""
+    if Path(path).suffix == MODEL:
+        model_of(path, found)
+    else:
+        check_arrays(path, found.arrays)
 
 
 def model_of(path: str | Path, found: Converted) -> bytes:
