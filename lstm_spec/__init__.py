@@ -35,9 +35,14 @@ if TYPE_CHECKING:
     from lstm_spec.spec.unroll import recurrence, unroll
     from lstm_spec.targets.command import Command
     from lstm_spec.targets.contract import Target, TargetError
+    from lstm_spec.targets.convert import Converted
+    from lstm_spec.targets.equivalents import ConvertError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
+    from lstm_spec.targets.reading import FileError
+    from lstm_spec.targets.weight_files import convert, save_weights
     from lstm_spec.verify import strategies
+    from lstm_spec.verify.conversion import agreement
     from lstm_spec.verify.deviations import KnownDeviation
     from lstm_spec.verify.items import parametrize
     from lstm_spec.verify.recorded import diagnose
@@ -73,8 +78,13 @@ _HOMES = {
     "lstm_spec.spec.unroll": ("recurrence", "unroll"),
     "lstm_spec.targets.command": ("Command",),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
+    "lstm_spec.targets.convert": ("Converted",),
+    "lstm_spec.targets.equivalents": ("ConvertError",),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
+    "lstm_spec.targets.reading": ("FileError",),
+    "lstm_spec.targets.weight_files": ("convert", "save_weights"),
+    "lstm_spec.verify.conversion": ("agreement",),
     "lstm_spec.verify.deviations": ("KnownDeviation",),
     "lstm_spec.verify.items": ("parametrize",),
     "lstm_spec.verify.replay": ("Replay", "ReplayError", "replay"),
@@ -87,9 +97,12 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Command",
+    "ConvertError",
+    "Converted",
     "DimensionError",
     "DrawError",
     "Equation",
+    "FileError",
     "KnownDeviation",
     "Layer",
     "Layout",
@@ -106,6 +119,7 @@ __all__ = [
     "Target",
     "TargetError",
     "WriteError",
+    "agreement",
     "assert_conforms",
     "backward",
     "bptt",
@@ -113,6 +127,7 @@ __all__ = [
     "cells",
     "check_cell",
     "compile_program",
+    "convert",
     "define_cell",
     "diagnose",
     "dimension_table",
@@ -130,6 +145,7 @@ __all__ = [
     "replay",
     "run",
     "runner",
+    "save_weights",
     "strategies",
     "summary",
     "theorems",

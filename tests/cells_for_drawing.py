@@ -118,6 +118,58 @@ def deep() -> Program:
     )  # fmt: skip
 
 
+def two_hidden_layers() -> Program:
+    """An LSTM whose forget gate has two hidden layers."""
+    z, f, i, g, o = vector("z", n + m), *(vector(name, m) for name in ("f", "i", "c_tilde", "o"))
+    first, second = vector("f1", 64), vector("f2", 32)
+    return _cell(
+        "two_hidden_layers", (x,), [(h_prev, h), (c_prev, c)],
+        (z, concat(x, h_prev)),
+        *_gate("f1", "f1", "tanh", z, rows=64),
+        *_gate("f2", "f2", "relu", first, rows=32),
+        *_gate("f", "f", "sigmoid", second),
+        *_gate("i", "i", "sigmoid", z),
+        *_gate("c", "c_tilde", "tanh", z),
+        (c, add(hadamard(f, c_prev), hadamard(i, g))),
+        *_gate("o", "o", "sigmoid", z),
+        (h, hadamard(o, apply("tanh", c))),
+    )  # fmt: skip
+
+
+def two_memories() -> Program:
+    """A slow and a fast memory behind one output gate."""
+    z, f, i, g, o = vector("z", n + m), *(vector(name, m) for name in ("f", "i", "c_tilde", "o"))
+    r, k, d, d_prev = vector("r", m), vector("k", m), vector("d", m), vector("d_prev", m)
+    return _cell(
+        "two_memories", (x,), [(h_prev, h), (c_prev, c), (d_prev, d)],
+        (z, concat(x, h_prev)),
+        *_gate("f", "f", "sigmoid", z),
+        *_gate("i", "i", "sigmoid", z),
+        *_gate("c", "c_tilde", "tanh", z),
+        (c, add(hadamard(f, c_prev), hadamard(i, g))),
+        *_gate("r", "r", "sigmoid", z),
+        *_gate("k", "k", "tanh", z),
+        (d, add(hadamard(r, d_prev), hadamard(one_minus(r), k))),
+        *_gate("o", "o", "sigmoid", z),
+        (h, hadamard(o, apply("tanh", add(c, d)))),
+    )  # fmt: skip
+
+
+def skip() -> Program:
+    """An LSTM whose output is added to a map of its input."""
+    z, f, i, g, o = vector("z", n + m), *(vector(name, m) for name in ("f", "i", "c_tilde", "o"))
+    return _cell(
+        "skip", (x,), [(h_prev, h), (c_prev, c)],
+        (z, concat(x, h_prev)),
+        *_gate("f", "f", "sigmoid", z),
+        *_gate("i", "i", "sigmoid", z),
+        *_gate("c", "c_tilde", "tanh", z),
+        (c, add(hadamard(f, c_prev), hadamard(i, g))),
+        *_gate("o", "o", "sigmoid", z),
+        (h, add(hadamard(o, apply("tanh", c)), matmul(matrix("W_s", m, n), x))),
+    )  # fmt: skip
+
+
 def sru() -> Program:
     xm, f, r, g = vector("x", m), vector("f", m), vector("r", m), vector("x_tilde", m)
 
@@ -147,6 +199,9 @@ CELLS = {
     "own_lstm_1997": lstm_1997(),
     "own_deep": deep(),
     "own_sru": sru(),
+    "own_two_hidden_layers": two_hidden_layers(),
+    "own_two_memories": two_memories(),
+    "own_skip": skip(),
 }
 
 

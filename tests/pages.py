@@ -46,11 +46,30 @@ def text(tree):
     return " ".join("".join(tree.itertext()).split())
 
 
+def browser(folder, *words):
+    """Run a browser without a window, its files kept in a folder; returns what it has written."""
+    common = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    return subprocess.run([*common, *words], capture_output=True, text=True, timeout=120, check=False)
+
+
 def console(path, folder):
     """Return what a browser complains of on a page, and take a picture of it."""
     picture = folder / "page.png"
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-    command += [f"--user-data-dir={folder / 'profile'}", f"--screenshot={picture}", "--window-size=390,900"]
-    done = subprocess.run([*command, path.as_uri()], capture_output=True, text=True, timeout=120, check=False)
+    said = ["--enable-logging=stderr", "--v=0", f"--screenshot={picture}", "--window-size=390,900"]
+    done = browser(folder, *said, path.as_uri())
     assert picture.stat().st_size > 1000, done.stderr
     return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def after(page, script, folder):
+    """Return a page as it is in a browser once a script has run in it."""
+    path = folder / "after.html"
+    path.write_text(page.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    return browser(folder, "--dump-dom", path.as_uri()).stdout
+
+
+def printed(path, folder):
+    """Return a page as it is printed: PDF, and how many sheets it takes."""
+    pdf = folder / "page.pdf"
+    browser(folder, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", path.as_uri())
+    return len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes()))

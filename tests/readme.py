@@ -19,9 +19,8 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-BLOCK = re.compile(
-    r"<!-- (?P<kind>output|file|python|printed)(?:: (?P<what>.*?))? -->\n```\w*\n(?P<body>.*?)```\n<!-- end -->", re.S
-)
+KINDS = "output|file|python|printed|include"
+BLOCK = re.compile(rf"<!-- (?P<kind>{KINDS})(?:: (?P<what>.*?))? -->\n```\w*\n(?P<body>.*?)```\n<!-- end -->", re.S)
 
 
 def pages():
@@ -46,7 +45,12 @@ def render(text):
                 with contextlib.redirect_stdout(io.StringIO()) as out:
                     exec(compile(body, "README.md", "exec"), namespace)
                 printed = out.getvalue()
-            new = {"output": lambda: run(match["what"], body), "printed": lambda: printed}.get(kind, lambda: body)()
+            made = {
+                "output": lambda: typed(match["what"], body) + run(match["what"], body),
+                "printed": lambda: printed,
+                "include": lambda: (ROOT / match["what"]).read_text(encoding="utf-8"),
+            }
+            new = made.get(kind, lambda: body)()
             start, end = match.start("body") - match.start(), match.end("body") - match.start()
             return match[0][:start] + new + match[0][end:]
 
@@ -67,6 +71,11 @@ def own_modules(folder):
                 del sys.modules[name]
 
 
+def typed(command, shown):
+    """Return the line with which a command is typed, where the page shows it."""
+    return f"$ {command}\n" if shown.startswith("$ ") else ""
+
+
 def run(command, shown):
     """Return what a command prints, as it looks without a terminal; what is shown, where there is no such program.
 
@@ -80,7 +89,7 @@ def run(command, shown):
 
         printed = CliRunner().invoke(main, words[1:]).stdout
     elif shutil.which(words[0]) is None:
-        return shown
+        return shown.removeprefix(typed(command, shown))
     else:
         printed = subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout
     if copy:

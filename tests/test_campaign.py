@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -190,10 +189,10 @@ def test_what_holds_no_findings_is_refused(tmp_path):
 
 REAL = """
 [[jobs]]
-target = "numpy"
+target = "noted.py:forward"
 profile = "quick"
 checks = "signature"
-seed = [0, 1, 2]
+seed = [0, 1]
 
 [[jobs]]
 target = "nowhere"
@@ -202,32 +201,53 @@ target = "nowhere"
 target = "aborts.py:forward"
 profile = "quick"
 """
+NOTED = """
+import sys
+from pathlib import Path
+
+from lstm_spec.compute.layer import forward
+
+with open(Path(__file__).parent / "begun", "a") as file:
+    file.write(sys.argv[sys.argv.index("--seed") + 1] + "\\n")
+"""
 
 
-@pytest.fixture
-def real(tmp_path):
-    (tmp_path / "r.toml").write_text(REAL)
-    (tmp_path / "aborts.py").write_text("import os\n\n\ndef forward(*given):\n    os.abort()\n")
-    return tmp_path
+def written(folder):
+    (folder / "r.toml").write_text(REAL)
+    (folder / "noted.py").write_text(NOTED)
+    (folder / "aborts.py").write_text("import os\n\n\ndef forward(*given):\n    os.abort()\n")
+    return folder / "r.toml", folder / "r.sqlite"
 
 
-def test_jobs_run_in_processes_of_their_own(real):
-    campaign, findings = read_campaign(real / "r.toml"), Findings(real / "r.sqlite")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A campaign that nobody stopped, with two at once."""
+    file, kept = written(tmp_path_factory.mktemp("whole"))
     with ThreadPoolExecutor(2) as executor:
-        assert run_campaign(campaign, findings, executor, at_once=2)
-    verdicts = {row.job.split()[0]: (row.verdict, row.message) for row in findings.rows()}
-    assert verdicts["numpy"][0] == "verified"
+        assert run_campaign(read_campaign(file), Findings(kept), executor, at_once=2)
+    return Findings(kept)
+
+
+def test_jobs_run_in_processes_of_their_own(whole):
+    verdicts = {row.job.split()[0]: (row.verdict, row.message) for row in whole.rows()}
+    assert verdicts["noted.py:forward"][0] == "verified"
     assert verdicts["nowhere"][1].startswith('there is no target "nowhere"')
     assert verdicts["aborts.py:forward"] == ("error", "its process died of SIGABRT, 2 times")
 
 
-def test_a_campaign_that_is_killed_is_resumed(real):
-    command = [sys.executable, "-m", "lstm_spec", "campaign", "run", str(real / "r.toml"), "--workers", "1"]
+def test_a_campaign_that_is_killed_is_resumed(whole, tmp_path):
+    """Nothing is lost, the findings are the same, and what was done before is not begun again."""
+    file, kept = written(tmp_path)
+    command = [sys.executable, "-m", "lstm_spec", "campaign", "run", str(file), "--workers", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as killed:
-        while (killed.poll() is None and not (real / "r.sqlite").exists()) or not Findings(real / "r.sqlite").done():
+        while killed.poll() is None and not (kept.exists() and Findings(kept).done()):
             time.sleep(0.05)
-        killed.send_signal(signal.SIGKILL)
-    before = Findings(real / "r.sqlite").done()
-    assert 0 < len(before) < 5
+        killed.kill()
+    done = Findings(kept).done()
+    assert 0 < len(done) < 4
     assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 1
-    assert len(Findings(real / "r.sqlite").done()) == 5
+    assert Findings(kept).rows() == whole.rows()
+    begun = (tmp_path / "begun").read_text().splitlines()
+    assert set(begun) == {"0", "1"}
+    assert all(begun.count(seed) == 1 for seed in begun if any(job.endswith(f"seed={seed}") for job in done))
+    assert len(begun) <= 3

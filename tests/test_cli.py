@@ -1,5 +1,6 @@
 """The command `verify`: exit statuses, what goes to which stream, and one sentence for every mistake."""
 
+import importlib
 import json
 import os
 import re
@@ -108,11 +109,12 @@ def test_a_discrepancy_is_shown_with_its_place_and_its_case(folder):
 
 
 def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder):
-    shown = verify("mine.py:correct", "--dtype", "float16").stdout
-    told = re.search(r"311 cases, seed 0; (\d+) of them inconclusive \([\d.]+%\); smallest detectable error", shown)
+    (folder / "coarse.toml").write_text("unit = 1e-2")
+    shown = verify("mine.py:correct", "--accuracy", "coarse.toml", "--checks", "step,sequence,batch").stdout
+    told = re.search(r"cases, seed 0; (\d+) of them inconclusive \([\d.]+%\)", shown)
     assert told
     assert re.search(r"check +status +cases +inconclusive +error/allowed", shown)
-    column = re.findall(r"^[\w ]+? +VERIFIED +\d+ +(\d+) +[\d.]+ *$", shown, re.MULTILINE)
+    column = re.findall(r"^[\w ]+? +VERIFIED +\d+ +(\d+) +[\d.e-]+ *$", shown, re.MULTILINE)
     assert sum(map(int, column)) == int(told[1])
 
 
@@ -181,6 +183,21 @@ def test_a_cell_whose_file_prints_does_not_print_into_what_is_derived(folder):
     assert result.exit_code == 0
     assert "loud" not in result.stdout
     assert "loud" in result.stderr
+
+
+def test_where_nobody_reads_the_output_the_files_are_written(folder):
+    """As in `lstm-spec verify … | head -1`, with a reader that is gone before the first line."""
+    files = [word for name in ("json", "junit", "html") for word in (f"--{name}", f"report.{name}")]
+    nobody, ours = os.pipe()
+    os.close(nobody)
+    try:
+        done = process("mine.py:gates_permuted", *files, stdout=ours)
+    finally:
+        os.close(ours)
+    assert (done.returncode, done.stderr) == (1, "printed by the import\n")
+    assert all((folder / f"report.{name}").stat().st_size > 1000 for name in ("json", "junit", "html"))
+    # Nor is anything else left there, such as what Hypothesis would keep.
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == set()
 
 
 def test_an_interruption_ends_with_what_is_known_and_the_report_is_written(folder):
@@ -289,3 +306,21 @@ def test_where_nobody_reads_the_status_is_still_that_of_the_verdict(folder, targ
     closed = process(*words, stdout=None, preexec_fn=lambda: os.close(1))
     status = int(target == "raises")
     assert [(done.returncode, done.stderr) for done in (unread, closed)] == [(status, "printed by the import\n")] * 2
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), TypeError("cannot create mpf from\n1.1*k"), ValueError("matmul")])
+def test_what_nobody_foresaw_is_no_discrepancy(monkeypatch, error):
+    def fails(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(importlib.import_module("lstm_spec.verify.run"), "verified", fails)
+    result = verify("numpy")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    found = re.fullmatch(r"lstm-spec: unexpected (\w+): .*, a fault of lstm-spec and no verdict; .* with (\S+)", line)
+    assert found
+    assert found[1] == type(error).__name__
+    report = Path(found[2])
+    assert "in fails" in report.read_text(encoding="utf-8")
+    report.unlink()

@@ -16,7 +16,7 @@ from lstm_spec.targets.like import LIKE, interface
 from lstm_spec.targets.python import BUILT_IN
 from lstm_spec.verify import prepare, search
 from lstm_spec.verify.conformance import Cell, Column, Row, Table, cell, tables
-from lstm_spec.verify.upstream import script_name, script_of
+from lstm_spec.verify.upstream import script_of
 
 ROOT = Path(__file__).parent.parent
 ABOUT = {"date": "2026-01-01", "version": "0"}
@@ -45,6 +45,11 @@ def test_every_target_of_the_tables_has_an_interface(table):
             if name is not None:
                 made = BUILT_IN.get(name, name)
                 assert ":" in made.partition("(")[0] or (made.partition("(")[0] in LIKE and interface(made))
+
+
+def test_scripts_that_somebody_wrote_are_there():
+    scripts = {name for table in tables() for row in table.rows for name in row.scripts.values()}
+    assert scripts <= {path.name for path in (ROOT / "docs" / "upstream").glob("*.py")}
 
 
 ROW = Row("NumPy", {"target": "numpy"}, {"lengths": "tests.test_conformance:silent", "broken": f"{__name__}:raising"})
@@ -79,7 +84,7 @@ FILLED = Filled(
     Table("Some", (Column("a"), Column("b")), (ROW,)),
     (
         Cell("NumPy", "a", "numpy", "verified", cases=3, versions={"numpy": "2"}),
-        Cell("NumPy", "b", "numpy", "discrepancy", "step: <wrong> | off", "the gates are swapped"),
+        Cell("NumPy", "b", "numpy", "discrepancy", "step: <wrong> | off", "the gates are swapped", script="b.py"),
     ),
 )
 
@@ -89,6 +94,9 @@ def test_the_page_says_what_was_seen():
     assert "| NumPy | verified | DISCREPANCY (1) |" in text
     assert "1. NumPy, b: step: &lt;wrong> \\| off. Probably: the gates are swapped." in text
     assert "Versions: NumPy: numpy 2." in text
+    assert "Script" not in text
+    assert "are swapped. [Script](upstream/b.py)." in markdown([FILLED], scripts="upstream", **ABOUT)
+    assert 'are swapped. <a href="upstream/b.py">Script</a>.' in html([FILLED], scripts="upstream", **ABOUT)
     turned = markdown([replace(FILLED, table=replace(FILLED.table, turned=True))], **ABOUT)
     assert "| b | DISCREPANCY (1) |" in turned
     page = html([FILLED], **ABOUT)
@@ -114,7 +122,7 @@ def test_a_discrepancy_comes_with_a_script_that_needs_the_runtime_and_numpy(tmp_
     found = cell(Row("ONNX Runtime", {"runtime": "onnxruntime"}), column)
     assert found.status == "discrepancy"
     assert found.diagnosis == "clip is ignored in part: what the activation of h reads is not clipped"
-    name, text = script_of(found)
+    name, text = found.script, script_of(found)
     assert name == "onnx_runtime_clip_literally.py"
     assert set(re.findall(r"^(?:import|from) (\w+)", text, re.M)) == {"base64", "numpy", "onnxruntime"}
     (tmp_path / name).write_text(text)
@@ -136,7 +144,19 @@ def test_the_committed_page_is_of_the_tables_as_they_are_declared():
         assert {c["column"] for c in made["cells"]} == {c.name for c in table.columns}
         assert {c["row"] for c in made["cells"]} <= {r.name for r in table.rows}
         assert all(c["status"] != "error" for c in made["cells"])
-        wrong = [c for c in made["cells"] if c["status"] == "discrepancy" and c["target"].startswith("onnx.")]
         scripts = {p.name for p in (ROOT / "docs" / "upstream").glob("*.py")}
-        assert {script_name(c["row"], c["column"]) for c in wrong} <= scripts
+        assert {c["script"] for c in made["cells"] if c["status"] == "discrepancy"} <= scripts
     assert f"on {known['date']}." in (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--only", 'no implementation has "nosuch" in its name; there is PyTorch, '),
+        ("--table", 'no table has "nosuch" in its title; there is '),
+    ],
+)
+def test_what_names_nothing_is_a_sentence_with_the_names(option, sentence):
+    result = CliRunner().invoke(main, ["conformance", option, "nosuch"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"lstm-spec: {sentence}")

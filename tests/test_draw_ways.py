@@ -7,21 +7,22 @@ from importlib import import_module
 import pytest
 
 import lstm_spec as ls
-from lstm_spec.draw.label import around, box, place_labels
+from lstm_spec.draw.label import CLEAR, SIZE, around, box, place_labels
 from lstm_spec.draw.lattice import Field, Net, Sink, Spot
 from lstm_spec.draw.route import JOINT, Router
 from lstm_spec.draw.scene import Node, Wire
-from lstm_spec.draw.text import plain
+from lstm_spec.draw.text import characters, halves, plain, width
 from lstm_spec.draw.tolls import BEND, EVERY, FORBIDDEN, OPPOSITE, Tolls
+from tests.picture_audit import label_faults, read_svg
 
-SIZE = 14
+SIDE = 14
 
 
 def random_router(rng, *, strict):
     """A board with boxes and some trees on it, and a net to lay."""
-    places = rng.sample([(x, y) for x in range(1, SIZE, 4) for y in range(1, SIZE, 4)], 10)
+    places = rng.sample([(x, y) for x in range(1, SIDE, 4) for y in range(1, SIDE, 4)], 10)
     spots = {str(k): Spot(str(k), x, y, 1, 1, "free") for k, (x, y) in enumerate(places)}
-    board = Field((-2, -2), (SIZE + 2, SIZE + 2), frames=(((0, 0), (SIZE, SIZE)),), texts=(((3, 9), (9, 9)),))
+    board = Field((-2, -2), (SIDE + 2, SIDE + 2), frames=(((0, 0), (SIDE, SIDE)),), texts=(((3, 9), (9, 9)),))
     router = Router(Tolls(board, spots, strict))
     for number, source in enumerate("0123456701"):
         ends = rng.sample([id for id in "01234567" if id != source], 2)
@@ -81,22 +82,45 @@ def test_a_way_has_to_be_cheaper_than_what_is_given():
 def test_a_label_stands_off_a_wire_that_is_too_short_for_it():
     circles = [Node(id, "product", (x, 0), 40, 24) for id, x in (("a", 0), ("b", 60))]
     wire = Wire("a", "b", "v", ((20, 0), (40, 0)))
-    (label,), missing = place_labels([("v", [plain("long factor")])], [wire], [], circles, [])
+    (label,), missing = place_labels([("v", [(plain("long factor"),)])], [wire], [], circles, [])
     assert missing == []
     assert not any(box(label).touches(around(n.center, n.width, n.height)) for n in circles)
     walls = [Node(f"{k}", "layer", (30, y), 200, 10) for k, y in enumerate((20, -20))]
-    assert place_labels([("v", [plain("long factor")])], [wire], [], [*circles, *walls], [])[1] == ["v"]
+    assert place_labels([("v", [(plain("long factor"),)])], [wire], [], [*circles, *walls], [])[1] != []
 
 
-@pytest.mark.parametrize("cell", ["zoneout", "slstm", "minlstm"])
-def test_every_factor_of_the_way_back_is_written(cell, monkeypatch):
-    module = import_module("lstm_spec.draw.backward")
-    placed, without = module.labelled, []
+def test_a_label_without_room_says_what_it_lacks():
+    walls = [Node(f"{k}", "layer", (30, y), 200, 10) for k, y in enumerate((20, -20))]
+    circles = [Node(id, "product", (x, 0), 40, 24) for id, x in (("a", 0), ("b", 60))]
+    level = Wire("a", "b", "v", ((20, 0), (40, 0)))
+    said = plain("a factor")
+    (lack,) = place_labels([("v", [(said,)])], [level], [], [*circles, *walls], [])[1]
+    assert (lack.value, lack.x, lack.points) == ("v", 30, width(said, SIZE) + CLEAR - 20)
+    upright = Wire("a", "b", "v", ((0, 12), (0, 100)))
+    beside = [Node(id, "layer", (x, 56), 100, 90) for id, x in (("c", -58), ("d", 58))]
+    (lack,) = place_labels([("v", [(said,)])], [upright], [], beside, [])[1]
+    assert (lack.x, lack.points) == (0, width(said, SIZE) + CLEAR - 8)
 
-    def labelled(*arguments):
-        without.append(placed(*arguments)[1])
-        return placed(*arguments)
 
-    monkeypatch.setattr(module, "labelled", labelled)
-    ls.draw("backward", ls.cell(cell), n=32, m=70)
-    assert [] in without
+def test_a_product_without_room_is_written_in_two_lines():
+    circles = [Node(id, "product", (x, 0), 40, 24) for id, x in (("a", 0), ("b", 160))]
+    walls = [Node(f"{k}", "layer", (x, 0), 10, 200) for k, x in enumerate((10, 150))]
+    wire = Wire("a", "b", "v", ((20, 0), (140, 0)))
+    said = plain("dx = dy∘(1 − y∘y)∘z∘u∘v∘w")
+    first, second = place_labels([("v", [(said,), halves(said)])], [wire], [], [*circles, *walls], [])[0]
+    assert [characters(line.text) for line in (first, second)] == ["dx = dy∘(1 − y∘y)", "∘z∘u∘v∘w"]
+    assert not box(first).touches(box(second))
+
+
+@pytest.mark.parametrize("cell", ["clipped", "gru"])
+def test_columns_are_as_wide_as_the_labels_between_them_need(cell, monkeypatch):
+    module = import_module("lstm_spec.draw.cell")
+    monkeypatch.setattr(module, "SLACKS", (0,))
+    program = ls.cell(cell)
+
+    def faults():
+        return label_faults(read_svg(ls.draw("backward", program, n=32, m=70).svg()), ls.backward(program))
+
+    assert faults() == []
+    monkeypatch.setattr(module, "WIDENINGS", 0)
+    assert (faults() == []) == (cell == "gru")

@@ -12,12 +12,11 @@ from lstm_spec.compute.compile import compile_program
 from lstm_spec.compute.curves import CURVES
 from lstm_spec.compute.recipe import Environment, evaluate, recipe
 from lstm_spec.compute.rounding import Bounded
+from lstm_spec.spec.elementwise import ACTIVATIONS, elementwise
 from lstm_spec.spec.functions import (
-    ACTIVATIONS,
     SLOTS,
     Defined,
     clip,
-    elementwise,
     elu,
     hard_sigmoid,
     leaky_relu,
@@ -26,9 +25,11 @@ from lstm_spec.spec.functions import (
     thresholded_relu,
 )
 from lstm_spec.spec.functions import maximum as larger
+from lstm_spec.spec.functions import minimum as smaller
 from lstm_spec.spec.functions import quotient as ratio
 from lstm_spec.spec.operators import apply, vector
 from lstm_spec.spec.program import Equation, Program
+from tests.tables import cube
 
 s, t = SLOTS
 CLIP = Lambda((s,), clip(s, Rational(-3, 2), 2))
@@ -45,6 +46,7 @@ ONE = {
     "step": elementwise(step),
     "clip": CLIP,
     "askew": ASKEW,
+    **{f.__name__: elementwise(f) for f in (sympy.sin, sympy.cos, sympy.atan, sympy.erf)},
     **STEEP,
 }
 """Every function of one argument by name, some with constants."""
@@ -88,7 +90,7 @@ def test_the_derivative_is_that_of_the_function(name):
 
 
 @pytest.mark.parametrize("argument", [1, 2])
-@pytest.mark.parametrize("function", [ratio, larger])
+@pytest.mark.parametrize("function", [ratio, larger, smaller])
 def test_the_derivatives_of_a_function_of_two_arguments(function, argument):
     derivative = Lambda((s, t), function(s, t).diff(SLOTS[argument - 1]))
     step_size = Rational(1, 10**25)
@@ -163,7 +165,7 @@ def test_the_numpy_form_agrees_with_the_definition_into_the_tails(name):
         assert error <= 4e-16 * max(abs(wanted), 1e-300) + (2e-16 if "sigmoid_" in name or name == "askew" else 0), at
 
 
-@pytest.mark.parametrize(("function", "compute"), [(ratio, np.divide), (larger, np.maximum)])
+@pytest.mark.parametrize(("function", "compute"), [(ratio, np.divide), (larger, np.maximum), (smaller, np.minimum)])
 def test_the_numpy_form_of_a_function_of_two_arguments(function, compute):
     first, second = np.array([[3.0], [-2.0]]), np.array([[7.0], [-5.0]])
     got = compile_program(program_of(function, 2))({}, first, second)
@@ -173,7 +175,7 @@ def test_the_numpy_form_of_a_function_of_two_arguments(function, compute):
 def test_an_activation_is_a_name_a_function_or_a_lambda():
     assert elementwise("tanh") == elementwise(sympy.tanh) == ACTIVATIONS["tanh"]
     own = Lambda((s,), s**3)
-    assert elementwise(own) is own
+    assert elementwise(own) == own
     with pytest.raises(ValueError, match='there is no activation "swish"; the ones by name are sigmoid, tanh,'):
         elementwise("swish")
     with pytest.raises(ValueError, match="an activation is a name, a SymPy Function or a Lambda, got 3"):
@@ -230,7 +232,7 @@ def test_the_width_of_a_curve_is_that_of_its_range(name, first, distance):
     assert abs(high - low) <= curve_of(name).width
 
 
-@pytest.mark.parametrize("name", [n for n in CURVED if np.isfinite(curve_of(n).width)])
+@pytest.mark.parametrize("name", [n for n in CURVED if np.isfinite(curve_of(n).width) and n not in ("sin", "cos")])
 def test_the_width_of_a_curve_is_reached(name):
     low, high = float_function(name)([-1e30, 1e30])
     assert abs(high - low) == pytest.approx(curve_of(name).width)
@@ -288,13 +290,9 @@ def test_the_absolute_error_grows_with_the_numbers_that_the_value_is_the_differe
     assert all(abs(got - b.value[0, 0]) <= b.errors[0, 0] for got, b in zip(usual, bounds, strict=True))
 
 
-WITHOUT_RULE = ((sympy.sin, 1, "sin"), (sympy.LambertW, 1, "LambertW"))
-
-
-@pytest.mark.parametrize(("function", "arguments", "name"), WITHOUT_RULE)
-def test_a_function_without_an_error_rule_is_refused(function, arguments, name):
-    with pytest.raises(AccuracyError, match=f"the function {name} has no rule for its rounding error, in "):
-        recipe(program_of(function, arguments).definitions, frozenset())
+def test_a_function_without_an_error_rule_is_refused():
+    with pytest.raises(AccuracyError, match="the function cube has no rule for its rounding error, in "):
+        recipe(program_of(cube).definitions, frozenset())
 
 
 def test_a_function_that_the_contract_does_not_name_is_refused():

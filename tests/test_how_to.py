@@ -10,8 +10,6 @@ from tests.test_readme import without_rounding
 
 PAGES = [page for page in pages() if page != README]
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-NOT_RUN = {"continuous-integration.md": "a recipe for another build server"}
-"""Pages that show more than what is run, and what that is."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -29,8 +27,25 @@ def test_a_stale_page_would_be_noticed():
     assert render(shown) == shown.replace("71", "70")
 
 
+def test_a_command_is_shown_with_what_it_prints():
+    """Where a block begins with a prompt, or a reader would see what comes and not what was typed."""
+    with_it = "<!-- output: echo 7 -->\n```text\n$ echo 8\n8\n```\n<!-- end -->\n"
+    assert render(with_it) == with_it.replace("8", "7")
+    without = with_it.replace("$ echo 8\n", "")
+    assert render(without) == without.replace("8", "7")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_output_stands_without_its_command(page):
+    shown = page.read_text(encoding="utf-8")
+    for match in BLOCK.finditer(shown):
+        if match["kind"] == "output":
+            typed = shown[: match.start()].rstrip().endswith("```")
+            assert typed or match["body"].startswith("$ "), match["what"]
+
+
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
 def test_what_a_page_shows_is_run_by_a_test(page):
     # What stands in sh is to be typed: it sets something up, or its output follows.
     left = re.findall(r"^```(?!sh$)\w+$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.M)
-    assert not left or page.name in NOT_RUN or f'"{page.name}"' in TESTS
+    assert not left or f'"{page.name}"' in TESTS

@@ -18,7 +18,7 @@ from lstm_spec.verify.evidence import Evidence, evidence
 from lstm_spec.verify.search import RATIOS
 from tests import faulty
 from tests.faulty_gradients import FAULTS
-from tests.pages import CHROMIUM, check_page, console, text
+from tests.pages import CHROMIUM, check_page, console, printed, text
 
 HOSTILE = "<script>alert('x')</script>&\"]]>"
 
@@ -165,6 +165,7 @@ def test_a_browser_has_nothing_to_complain_of(wrong, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(html(wrong), encoding="utf-8")
     assert console(path, tmp_path) == []
+    assert 3 <= printed(path, tmp_path) <= 6
 
 
 def test_the_commands_of_the_page_are_ours(tmp_path, monkeypatch):

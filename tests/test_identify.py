@@ -18,6 +18,7 @@ from lstm_spec.verify.identify import AMBIGUOUS, IDENTIFIED, UNKNOWN, identify
 CELLS = {"pytorch_gru": ls.cell("gru_reset_after"), "pytorch_rnn": ls.cell("rnn")}
 CELLS |= {"onnx_gru": ls.cell("gru_reset_after"), "onnx_rnn": ls.cell("rnn"), "onnx": ls.cell("peephole")}
 CELLS |= {"keras_gru": ls.cell("gru_reset_after"), "keras_rnn": ls.cell("rnn")}
+CELLS |= {"pytorch_gru_cell": ls.cell("gru_reset_after"), "pytorch_rnn_cell": ls.cell("rnn")}
 CELLS |= {"onednn": ls.cell("lstmp_peephole")}
 
 

@@ -47,6 +47,12 @@ def check(text):
     return {case.get("name"): case for case in cases}
 
 
+def test_a_failure_says_what_is_probably_wrong():
+    cases = check(junit(ls.verify(faulty.sigmoid_candidate, profile="quick", checks=["step", "repeat"])))
+    said = cases["step"].find("failure").get("message")
+    assert said.endswith("; probably σ(a_c) stands where the spec has tanh(a_c), in c̃ = tanh(a_c)")
+
+
 def test_a_failure_holds_its_message_and_the_python_that_shows_it():
     report = ls.verify(faulty.sigmoid_candidate, profile="quick", diagnose=False)
     cases = check(junit(report))

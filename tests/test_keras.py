@@ -140,5 +140,5 @@ def test_a_backend_that_is_not_there_is_one_sentence():
         pytest.skip("needs Keras, and no TensorFlow")
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     said = run.stderr.splitlines()[-1]
-    assert "importing keras failed with" in said
+    assert "Keras needs tensorflow; install it with: pip install tensorflow" in said
     assert said.endswith("; KERAS_BACKEND says on what it runs: torch, jax, tensorflow or numpy")

@@ -505,7 +505,8 @@ def test_an_unknown_name_is_answered_with_the_nearest():
     assert str(error.value) == (
         'unknown layout "pytroch": did you mean pytorch? expected one of canonical, pytorch, pytorch_gru,'
         " pytorch_rnn, keras, keras_gru, keras_rnn, flax, flax_optimized, equinox, haiku, onnx, onnx_gru, onnx_rnn,"
-        " openvino, mlx, tinygrad, paddle, numpy_rows, numpy_columns, onednn, or the path of a .toml file"
+        " openvino, mlx, tinygrad, paddle, numpy_rows, numpy_columns, onednn, pytorch_cell, pytorch_gru_cell,"
+        " pytorch_rnn_cell, or the path of a .toml file"
     )
     with pytest.raises(LayoutError, match=r'^unknown layout "zzz": expected one of canonical, '):
         layout("zzz")

@@ -72,6 +72,10 @@ def verify(target, original, **options):
         (lambda n, m: Cell(n, m), "torch.nn.LSTMCell(input_size=4, hidden_size=2)"),
         (Layer, "torch.nn.LSTM(num_layers=2, batch_first=True)"),
         (Layer(3, 5, bidirectional=True), "torch.nn.LSTM"),
+        (Layer(3, 5, bias=False), "torch.nn.LSTM"),
+        (torch.nn.LSTM, "torch.nn.LSTM(bias=False, proj_size=True)"),
+        (torch.nn.GRUCell, "torch.nn.GRUCell(bias=False)"),
+        (torch.nn.RNN, "torch.nn.RNN(bias=False, nonlinearity='relu')"),
     ],
 )
 def test_what_computes_the_same_is_verified(made, original):

@@ -83,7 +83,7 @@ REFUSED = [
         ),
         "h^l0 has m rows but h^l0r has k rows, which holds only if m = k",
     ),
-    (lambda: layers("sru", count=2, bidirectional=True), "x^l1 has m rows but y^l0 has 2m rows"),
+    (lambda: layers("sru", count=2, bidirectional=True), "sru in l1 works only with n = m, since"),
     (lambda: layers(count=0), "count is a positive number of layers, got 0"),
     (lambda: layers(count=2, hidden=(3,)), "hidden has 1 sizes for 2 layers"),
     (lambda: layers(bidirectional=True, direction="reverse"), "both directions, got direction='reverse' as well"),

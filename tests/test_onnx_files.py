@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from lstm_spec.targets.onnx_file import nodes
 from lstm_spec.verify import prepare, search
 from lstm_spec.verify.run import verify
 from tests.onnx_models import EVERY, model, spoilt, weights
+from tests.pages import check_page
+from tests.pages import text as text_of
 from tests.test_onnx_targets import by_hand
 
 onnx = pytest.importorskip("onnx")
@@ -72,6 +75,31 @@ def test_the_command_verifies_node_by_node(tmp_path):
     del whole.graph.node[1]
     status, report = verified(saved(path, whole), "--checks", "signature,step", "--runtime", "reference")
     assert (status, report["verdict"], report["runtime"]) == (0, "verified", "reference")
+
+
+def test_the_command_takes_for_a_model_what_it_takes_for_others(tmp_path):
+    """Every form of the report, a process of its own, and declared deviations, one of which is stale."""
+    pytest.importorskip("onnxruntime")
+    whole = model(Operator())
+    whole.graph.node.append(whole.graph.node[0])
+    whole.graph.node[1].input[1] = "computed"
+    path = saved(tmp_path / "two.onnx", whole)
+    (tmp_path / "known.toml").write_text('[[deviation]]\ncheck = "step"\nreason = "it was so"\n')
+    files = {form: tmp_path / f"report.{form}" for form in ("junit", "html")}
+    options = [word for form, file in files.items() for word in (f"--{form}", str(file))]
+    options += ["--isolate", "--checks", "signature,step", "--max-seconds", "1000"]
+    status, report = verified(path, *options)
+    assert (status, report["nodes"][0]["verdict"], report["nodes"][0]["given"]["isolate"]) == (3, "verified", True)
+    suites = ElementTree.parse(files["junit"]).findall("testsuite")
+    assert [suite.get("name") for suite in suites] == [f"{path}, node LSTM 0 against ONNX LSTM", f"{path}, node LSTM 1"]
+    assert suites[1].find("testcase/skipped").get("message").startswith("not testable: W is computed in the model")
+    assert ElementTree.parse(files["junit"]).getroot().get("skipped") == "2"
+    said = text_of(check_page(files["html"].read_text(encoding="utf-8")))
+    assert "two.onnx in onnxruntime: inconclusive" in said
+    assert "Node LSTM 1: not testableLSTM: W is computed in the model" in said
+    known = ["--known-deviations", str(tmp_path / "known.toml"), "--strict", "--checks", "step"]
+    status, report = verified(path, *known)
+    assert (status, report["nodes"][0]["verdict"]) == (1, "discrepancy")
 
 
 def test_the_weights_that_run_are_those_of_the_file(tmp_path):

@@ -1,6 +1,7 @@
 """The page of a campaign: a table of jobs and checks, and every job's findings."""
 
 import re
+from html import unescape
 
 import pytest
 from click.testing import CliRunner
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from lstm_spec.cli import main
 from lstm_spec.report.overview import overview
 from lstm_spec.verify.findings import Findings, Outcome
-from tests.pages import CHROMIUM, check_page, console, text
+from tests.pages import CHROMIUM, after, check_page, console, text
 
 HOSTILE = "</script><b>&\"'"
 
@@ -61,3 +62,34 @@ def test_a_browser_has_nothing_to_complain_of(findings, tmp_path):
     path = tmp_path / "overview.html"
     path.write_text(overview(findings), encoding="utf-8")
     assert console(path, tmp_path) == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser")
+@pytest.mark.parametrize(
+    ("clicks", "jobs", "said"),
+    [
+        ([], [HOSTILE, "missing", "right"], None),
+        ([0], [HOSTILE, "missing", "right"], ("job", "ascending")),
+        ([0, 0], ["right", "missing", HOSTILE], ("job", "descending")),
+        ([1], [HOSTILE, "missing", "right"], ("verdict", "ascending")),
+        ([0, 2, 2], ["right", HOSTILE, "missing"], ("step", "descending")),
+    ],
+    ids=str,
+)
+def test_a_click_on_a_heading_sorts_the_table(clicks, jobs, said, findings, tmp_path):
+    script = "".join(f"document.querySelectorAll('.sortable th button')[{k}].click();" for k in clicks)
+    shown = after(overview(findings), script, tmp_path)
+    table = re.search(r'<div class="sortable">(.*?)</div>', shown, re.S)[1]
+    rows = re.findall(r"<tr><t[hd][^>]*><a [^>]*>(.*?)</a>", table)
+    assert [unescape(job) for job in rows] == jobs
+    assert re.findall(r'aria-sort="(\w+)"[^>]*><button>(\w+)<', table) == ([said[::-1]] if said else [])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser")
+def test_a_click_on_a_job_opens_what_was_found_there(findings, tmp_path):
+    closed = re.compile(r"<details id=\"job\d+\">")
+    page = overview(findings)
+    assert len(closed.findall(after(page, "", tmp_path))) == 1
+    assert not closed.findall(
+        after(page, "document.querySelectorAll('.sortable a').forEach((a) => a.click());", tmp_path)
+    )

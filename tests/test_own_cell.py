@@ -5,22 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
 from click.testing import CliRunner
-from sympy import Lambda, Symbol, sin
+from sympy import Lambda, Symbol
 
 import lstm_spec as ls
 from lstm_spec.cli import main
 from lstm_spec.compute.complex_step import complex_step
 from lstm_spec.compute.gradients import gradients
+from lstm_spec.spec import functions, operators
 from lstm_spec.spec.define import define_cell
-from lstm_spec.spec.functions import sigmoid
+from lstm_spec.spec.functions import SLOTS, sigmoid
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, scale, size, vector
 from lstm_spec.spec.program import ProgramError, constant
-from tests.tables import random_case
+from tests.tables import cube, random_case
 
 PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "your-own-cell.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, flags=re.DOTALL)
-DEFINITION, PRINTING, TARGET = (body for kind, body in BLOCKS if kind == "python")
+DEFINITION, PRINTING, TARGET, GELU, MIXED = (body for kind, body in BLOCKS if kind == "python")
 MISTAKE, BACKWARD = (body for kind, body in BLOCKS if kind == "text")
 SHOW, VERIFY = (body.removeprefix("$ lstm-spec ").split() for kind, body in BLOCKS if kind == "console")
 
@@ -63,6 +65,39 @@ def test_verify_sees_a_fault_in_an_implementation_of_it(folder):
     assert CliRunner().invoke(main, VERIFY).exit_code == 1
 
 
+def test_its_other_functions_and_constants_are_as_printed():
+    namespace = {}
+    exec(DEFINITION + GELU + MIXED, namespace)
+    assert ls.write(namespace["mixed"], format="text").splitlines()[1] == "h = (1 − α) h' + α tanh(a)"
+    gelu = own(namespace["gelu"])
+    assert str(gelu["h"]) == "h = (1/2) a∘(erf((1/2) √(2) a) + 1)"
+    assert {proof.status for proof in ls.prove(gelu)} == {"proved"}
+
+
+def test_every_function_that_the_page_lists_is_taken():
+    listed = re.findall(r"^- (.*?)(?=^- |^$)", PAGE, flags=re.DOTALL | re.MULTILINE)
+    names = [name for item in listed for name in re.findall(r"`(\w+)`", item)]
+    assert len(names) > 15
+    for name in names:
+        function = getattr(functions, name, None) or getattr(sympy, name)
+        if name == "clip":
+            function = Lambda(SLOTS[0], function(SLOTS[0], -1, 1))
+        elif name == "pi":
+            function = Lambda(SLOTS[0], sympy.pi * SLOTS[0])
+        elif not isinstance(function, type):
+            function = Lambda(SLOTS[0], function(SLOTS[0]))
+        assert own(apply(function, a)).equations
+
+
+def test_every_operator_that_the_page_lists_is_there():
+    rows = re.findall(r"^\| (`.*?`) \|", PAGE, flags=re.MULTILINE)
+    names = set(re.findall(r"`(\w+)\(", " ".join(rows)))
+    offered = {
+        name for name, value in vars(operators).items() if getattr(value, "__module__", "") == operators.__name__
+    }
+    assert offered - {"Elementwise", "affine", "parts_of", "row_scaled", "as_row_scaled"} == names
+
+
 def test_prove_takes_it():
     namespace = {}
     exec(DEFINITION, namespace)
@@ -94,10 +129,10 @@ def test_a_constant_has_a_name_and_a_value():
 
 
 def test_a_function_without_a_rule_is_refused_where_one_is_needed():
-    cell = own(apply(sin, a))
-    assert "sin" in str(cell["h"])
+    cell = own(apply(cube, a))
+    assert "cube" in str(cell["h"])
     params, x_, states = random_case(cell, T=1, B=1, seed=0)
-    with pytest.raises(ValueError, match="the function sin has no rule for its rounding error"):
+    with pytest.raises(ValueError, match="the function cube has no rule for its rounding error"):
         ls.error_bound(cell, params, x_, *states, y=np.zeros((1, 1, 3)))
 
 

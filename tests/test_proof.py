@@ -35,7 +35,8 @@ from lstm_spec.calculus.theorems import _permutation, _sign_flip, _two_biases
 from lstm_spec.cli import main
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.dimensions import DimensionError
-from lstm_spec.spec.functions import ACTIVATIONS, SLOTS, Defined, elementwise, maximum, quotient, sigmoid
+from lstm_spec.spec.elementwise import ACTIVATIONS, elementwise
+from lstm_spec.spec.functions import SLOTS, Defined, maximum, quotient, sigmoid
 from lstm_spec.spec.operators import Elementwise, add, apply, hadamard, matmul, matrix, rows, scale, size, vector
 from lstm_spec.spec.program import ProgramError
 from tests.programs import gru, layer_norm, packed, rnn, tied

@@ -177,8 +177,11 @@ def test_a_state_that_the_cell_has_not_is_refused():
     [
         ([], "name a TARGET, or a recorded run with --weights, --x and --got"),
         (["numpy", "--x", "x.npy"], "give one or the other"),
-        (["--weights", "no.npz", "--x", "x.npy", "--got", "x.npy"], "no.npz cannot be read: No such file"),
-        (["--weights", "model.pt", "--x", "x.npy", "--got", "x.npy"], "write what is in it with numpy.savez"),
+        (["--weights", "no.npz", "--x", "x.npy", "--got", "x.npy"], "no.npz cannot be read: there is no such file"),
+        (
+            ["--weights", "model.pt", "--x", "x.npy", "--got", "x.npy"],
+            "model.pt is no state_dict as torch.save writes it since PyTorch 1.6",
+        ),
         (["--weights", "x.npy", "--x", "x.npy", "--got", "x.npy"], "x.npy holds a single array; expected several"),
         (["--weights", "w.npz", "--x", "w.npz", "--got", "x.npy"], "w.npz holds several arrays; expected a single one"),
     ],

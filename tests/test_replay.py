@@ -1,6 +1,8 @@
 """A stored counterexample asked again: reproduced, gone, or unusable in one sentence."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from jsonschema import Draft202012Validator, ValidationError
 import lstm_spec as ls
 from lstm_spec.cli import main
 from lstm_spec.report.schema import report_schema
+from lstm_spec.targets.origin import Origin
+from lstm_spec.verify import snippet
 from lstm_spec.verify.verdict import case_dict
 from tests import faulty
 from tests.faulty_layers import stack
@@ -162,3 +166,24 @@ def test_the_schema_refuses_what_is_no_report():
         put(path, wrong)(broken)
         with pytest.raises(ValidationError):
             validator.validate(broken)
+
+
+def test_a_program_that_a_file_names_is_run_only_if_somebody_names_it(folder):
+    report = json.loads((folder / "report.json").read_text())
+    harmful = f"{sys.executable} -c \"open('ran', 'w')\""
+    (folder / "report.json").write_text(json.dumps({**report, "given": {"command": harmful}}))
+    result = replay("report.json")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "report.json is about the program" in result.stderr
+    assert not (folder / "ran").exists()
+    with pytest.raises(ls.ReplayError, match="which is run only if you name it as the command"):
+        ls.replay("report.json")
+    named = replay("report.json", "--command", harmful)
+    assert named.exit_code in (1, 2)
+    assert (folder / "ran").exists()
+    assert "give either --target or --command" in replay("report.json", "--command", "a", "--target", "b").stderr
+
+
+def test_what_makes_a_long_case_again_names_the_program():
+    subject = SimpleNamespace(target=SimpleNamespace(origin=Origin("./mine --fast", "command")))
+    assert "ls.replay(\"report.json\", target=ls.Command('./mine --fast'))" in snippet.from_report(subject)

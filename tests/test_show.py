@@ -218,3 +218,10 @@ def test_a_cell_that_does_not_exist_is_named_with_the_closest():
         cell("peephol")
     with pytest.raises(OptionError, match='there is no cell "zzz"; there are lstm, np, peephole,'):
         cell("zzz")
+
+
+@pytest.mark.parametrize("name", ["lstmp", "lstmp_peephole"])
+def test_with_a_projection_units_of_c_and_of_h_are_told_apart(name):
+    _, of_h, of_c, _ = layer_sentences(cell(name), dimension_table(cell(name)))
+    assert of_h == "Unit k of h reads all n entries of x, all q entries of h' and all m entries of c'."
+    assert of_c == "Unit k of c reads all n entries of x, all q entries of h' and only its own entry of c'."

@@ -194,7 +194,7 @@ def test_a_case_of_many_numbers_is_made_again_from_the_report():
         y, h, c = faulty.correct(params, x, h0, c0)
         return (y + 1e-3, h, c) if h0.shape[-1] >= 9 else (y, h, c)
 
-    assert ls.verify(forward, profile="quick", diagnose=False).failing.snippet == FROM_REPORT
+    assert ls.verify(forward, profile="quick", diagnose=False).failing.snippet == FROM_REPORT.format(target="")
 
 
 def test_an_object_without_a_name_is_left_to_the_reader():

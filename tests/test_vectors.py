@@ -15,6 +15,7 @@ from lstm_spec.cli import main
 from lstm_spec.compute.complex_step import complex_step
 from lstm_spec.spec.network import network_of
 from lstm_spec.targets.layouts import layout
+from lstm_spec.targets.reading import FileError
 from lstm_spec.verify.checks import CHECKS
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.vector_files import check_results, laid_out, write_vectors
@@ -52,7 +53,7 @@ def test_they_see_the_faults_of_the_catalogue(name, dtype):
     assert chosen.faults > 500
     assert chosen.share >= 0.98
     # Arguments that are changed in place show in no answer, and a wide clip is below the accuracy of float32.
-    assert all(fault.endswith(("-changed", "accumulated")) or ".clip" in fault for fault in chosen.alive)
+    assert all(fault.endswith("-changed") or ".clip" in fault for fault in chosen.alive)
 
 
 def test_every_clause_but_those_about_the_call_itself_is_exercised(found):
@@ -139,22 +140,26 @@ def test_y_has_to_be_there(found, folder, tmp_path):
         ("r.json", b"\xff\xfe", "is not of the form"),
         ("r.json", b'{"v01": {"y": [[1], [1, 2]]}}', "is not of the form"),
         ("r.json", b'{"v99": {"y": [1]}}', "which is none of the vectors' outputs"),
-        ("r.npz", b"PK\x03\x04 and nothing else", "cannot be read as an .npz file"),
-        ("r.npz", b"", "cannot be read as an .npz file"),
-        ("none.npz", None, "cannot be read: No such file"),
+        (
+            "r.npz",
+            b"PK\x03\x04 and nothing else",
+            "is no file of arrays as NumPy writes it with numpy.savez, or it is damaged",
+        ),
+        ("r.npz", b"", "is no file of arrays as NumPy writes it with numpy.savez, or it is damaged"),
+        ("none.npz", None, "cannot be read: there is no such file"),
     ],
 )
 def test_a_damaged_file_of_results_is_one_sentence(folder, tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises((UsageError, FileError), match=message):
         check_results(folder, tmp_path / name)
 
 
 def test_vectors_that_were_changed_are_refused(folder, tmp_path):
     place = shutil.copytree(folder, tmp_path / "golden")
     np.savez(place / "vectors.npz", **{"v01/expected/y": np.zeros(1)})
-    with pytest.raises(UsageError, match="not the file that the manifest names"):
+    with pytest.raises(UsageError, match=r"vectors\.npz is not the file that"):
         check_results(place, place / "vectors.npz")
     (place / "manifest.json").write_text("{}")
     with pytest.raises(UsageError, match="cannot be read as the manifest"):

@@ -13,7 +13,7 @@ from mkdocs.structure.pages import Page
 from reference import commands, python
 
 ROOT = Path(__file__).parent.parent.parent
-MOUNTED = ("benchmarks/*.md", "benchmarks/*.svg", "benchmarks/deviations/*", "diagrams/*", "examples/*", "CHANGELOG.md")
+MOUNTED = ("benchmarks/*.md", "benchmarks/*.svg", "diagrams/*", "examples/*", "CHANGELOG.md")
 """What lies beside ``docs`` and is shown too, at the same place."""
 
 LINK = re.compile(r"(\]\()([^)#\s]+)")
@@ -36,7 +36,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead links that leave ``docs`` in the repository to where the site has the same."""
+    """Lead links that leave ``docs`` in the repository to where the site has the same; a lone page needs no menu."""
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]
     here = posixpath.dirname(page.file.src_uri)
 
     def led(match: re.Match[str]) -> str:
@@ -47,7 +49,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return match[1] + posixpath.relpath(name, here or ".")
 
     inside = (ROOT / "docs" / page.file.src_uri).is_file()
-    return LINK.sub(led, markdown) if inside else markdown
+    return LINK.sub(led, markdown) if inside else markdown.replace("](../docs/", "](../")
 
 
 def mounted() -> dict[str, Path]:

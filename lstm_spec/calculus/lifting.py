@@ -12,7 +12,7 @@ from typing import Any
 from sympy import Add, Derivative, Dummy, Expr, Function, Lambda, Mul, Pow, Subs, default_sort_key, sqrt
 
 from lstm_spec.calculus.algebra import times
-from lstm_spec.spec.functions import SLOTS
+from lstm_spec.spec.functions import SLOTS, maximum, minimum, quotient
 from lstm_spec.spec.operators import Elementwise, add, apply, divide, ones, scale
 
 Matrices = Mapping[Any, Any]
@@ -104,6 +104,8 @@ def _lift_power(e: Pow, matrices: Matrices, shape: tuple[Any, Any]) -> Any:
 
 
 def _lift_function(e: Function, matrices: Matrices, shape: tuple[Any, Any]) -> Any:
+    if isinstance(e, maximum | minimum | quotient):
+        return apply(Lambda(SLOTS, e.func(*SLOTS)), *(lift(a, matrices, shape) for a in e.args))
     moving = [a for a in e.args if a.free_symbols & matrices.keys()]
     slots = iter(SLOTS)
     arguments = [next(slots) if a in moving else a for a in e.args]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Any
 
-from sympy import Add, Expr, Lambda, Mul, Pow, Rational, Symbol, sqrt
+from sympy import Add, Expr, Float, Lambda, Mul, Pow, Rational, Symbol, sqrt, sympify
 
 from lstm_spec.calculus.witness import Arithmetic
 from lstm_spec.spec.functions import identity, quotient
@@ -54,11 +54,15 @@ class Field:
     def __init__(self, seed: int) -> None:
         self.generator = random.Random(seed)
         self.known: dict[tuple[Any, ...], int] = {}
-        self.arithmetic = Arithmetic(_number, self.apply)
+        self.arithmetic = Arithmetic(self.number, self.apply)
 
     def draw(self) -> int:
         """Return a random residue that is not 0."""
         return self.generator.randrange(1, PRIME)
+
+    def number(self, number: Any) -> Dual:
+        """Return a number as it is at this point; π, and a root of it, is one of which only its rules are known."""
+        return number if isinstance(number, Dual) else Dual(self.residue(sympify(number), {}))
 
     def apply(self, function: Lambda) -> Callable[..., Dual]:
         """Return an elementwise function on residues with slopes."""
@@ -75,8 +79,8 @@ class Field:
         """Return a scalar expression at residues; a root too is a function of which only the slope is known."""
         if e in at:
             return at[e]
-        if isinstance(e, Rational):
-            return _rational(e)
+        if isinstance(e, Rational | Float):
+            return _rational(Rational(e))
         parts = [self.residue(a, at) for a in e.args]
         if isinstance(e, Add):
             return sum(parts) % PRIME
@@ -99,10 +103,6 @@ class Field:
 @lru_cache(maxsize=256)
 def _slopes(function: Lambda) -> tuple[Expr, ...]:
     return tuple(function.expr.diff(v) for v in function.variables)
-
-
-def _number(number: Any) -> Dual:
-    return number if isinstance(number, Dual) else Dual(_rational(Rational(number)))
 
 
 def _rational(number: Rational) -> int:

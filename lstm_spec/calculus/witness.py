@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import (
     BlockMatrix,
+    Expr,
     HadamardProduct,
     Identity,
     Lambda,
@@ -190,7 +191,13 @@ def decimal_function(function: Lambda) -> Callable[..., Any]:
     return lambdify(function.variables, body, "mpmath")
 
 
-DECIMAL = Arithmetic(mpmath.mpmathify, decimal_function)
+def _decimal(number: Any) -> Any:
+    """Return a number as one of mpmath, a root or π to as many digits as are computed in."""
+    irrational = isinstance(number, Expr) and number.is_number and not number.is_Rational
+    return mpmath.mpmathify(number.evalf(mpmath.mp.dps + 5) if irrational else number)
+
+
+DECIMAL = Arithmetic(_decimal, decimal_function)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import click
 
 from lstm_spec.cli.around import doctor, selftest
 from lstm_spec.cli.campaign import campaign
+from lstm_spec.cli.common import speak_utf8
 from lstm_spec.cli.conformance import conformance
+from lstm_spec.cli.conversion import convert
 from lstm_spec.cli.diagnosis import diagnose, identify
 from lstm_spec.cli.mathematics import derive, draw, prove, show
 from lstm_spec.cli.vectors import vectors
@@ -13,7 +15,7 @@ from lstm_spec.cli.verification import explain, init, replay, verify
 GROUPS = {
     "Somebody's LSTM": (verify, diagnose, identify, replay, explain, init),
     "The mathematics": (show, derive, prove, draw),
-    "Work around it": (vectors, campaign, conformance, selftest, doctor),
+    "Work around it": (convert, vectors, campaign, conformance, selftest, doctor),
 }
 
 
@@ -31,6 +33,7 @@ class Grouped(click.Group):
 @click.version_option(package_name="lstm_spec", prog_name="lstm-spec")
 def main() -> None:
     """Check, derive, print and draw LSTMs from one symbolic specification."""
+    speak_utf8()
 
 
 for _commands in GROUPS.values():

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from lstm_spec.cli.common import cell_named, listed, progress_bar, sentences, write_json
+from lstm_spec.cli.common import cell_named, check_place, listed, progress_bar, sentences, write_json
 
 
 @click.command()
@@ -33,6 +33,7 @@ def selftest(
     from lstm_spec.verify.fit import check_known
     from lstm_spec.verify.selftest import Score, planted, selftest
 
+    check_place(json_file)
     faults = planted(program := cell_named(cell), dtype)
     known = list(dict.fromkeys(fault.kind for fault in faults))
     for kind in kinds or ():

@@ -3,12 +3,15 @@
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from lstm_spec.cli.common import progress_bar, sentences, write_json, write_text
+from lstm_spec.cli.common import check_place, progress_bar, sentences, write_json, write_text
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 @click.group()
@@ -45,6 +48,7 @@ def run(file: str, findings: str | None, workers: int | None, scheduler: str | N
     from lstm_spec.verify.campaign import read_campaign, run_campaign
     from lstm_spec.verify.findings import Findings
 
+    check_place(findings)
     asked = read_campaign(file)
     kept = Findings(findings or Path(file).with_suffix(".sqlite"))
     at_once = workers or os.cpu_count() or 1
@@ -58,8 +62,10 @@ def run(file: str, findings: str | None, workers: int | None, scheduler: str | N
 
 
 @contextmanager
-def _executor(at_once: int, scheduler: str | None) -> Iterator[Executor]:
+def _executor(at_once: int, scheduler: str | None) -> Iterator["Executor"]:
     if scheduler is None:
+        from concurrent.futures import ThreadPoolExecutor
+
         # Threads only wait here: every job has a process of its own.
         with ThreadPoolExecutor(at_once) as executor:
             yield executor
@@ -162,6 +168,8 @@ def export(
     kept = Findings.existing(findings)
     if not (json_file or csv_file or markdown_file or html_file):
         raise click.UsageError("name a form: --json, --csv, --markdown or --html")
+    for place in (json_file, csv_file, markdown_file, html_file):
+        check_place(place)
     write_json({"jobs": kept.reports()}, json_file)
     for place, make in ((csv_file, csv_text), (markdown_file, markdown_text), (html_file, overview)):
         if place is not None:

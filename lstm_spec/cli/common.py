@@ -6,29 +6,64 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import click
 
 
+def speak_utf8() -> None:
+    """Write UTF-8 where the letters of the formulas have no place, as in a pipe on Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not _speaks("δ∘Σ→", stream.encoding):
+            stream.reconfigure(encoding="utf-8")
+
+
+def _speaks(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def sentences(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a user can mend into one sentence on stderr and exit status 2."""
+    """Turn what a user can mend into one sentence on stderr and exit status 2, and so a fault of this package itself.
+
+    A traceback would end with status 1, which says that a target is wrong; it goes into a file.
+    """
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except ValueError as error:
-            if not type(error).__module__.startswith("lstm_spec."):
-                raise
-            click.echo(f"lstm-spec: {error}", err=True)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if isinstance(error, ValueError) and type(error).__module__.startswith("lstm_spec."):
+                click.echo(f"lstm-spec: {error}", err=True)
+            else:
+                click.echo(f"lstm-spec: {_unexpected(error)}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
             click.echo("lstm-spec: interrupted", err=True)
             sys.exit(130)
 
     return guarded
+
+
+def _unexpected(error: Exception) -> str:
+    """Return a sentence for what nobody foresaw, with the file that says where it was."""
+    from tempfile import NamedTemporaryFile
+    from traceback import format_exception
+
+    said = " ".join(str(error).split())
+    sentence = f"unexpected {type(error).__name__}{f': {said}' if said else ''}, a fault of lstm-spec and no verdict"
+    with suppress(OSError), NamedTemporaryFile(prefix="lstm-spec-", suffix=".txt", delete=False) as file:
+        file.write("".join(format_exception(error)).encode())
+        return f"{sentence}; please report it with {file.name}"
+    return sentence
 
 
 def cell_named(name: str) -> Any:
@@ -38,6 +73,15 @@ def cell_named(name: str) -> Any:
 
     with aside():
         return find_cell(name)
+
+
+def spec_named(name: str) -> Any:
+    """Return the cell or the network that a user names."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.targets.cells import find_spec
+
+    with aside():
+        return find_spec(name)
 
 
 def with_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,6 +126,20 @@ def check_place(place: str | None) -> None:
         sys.exit(2)
     if place is not None and Path(place).is_dir():
         click.echo(f"lstm-spec: cannot write {place}: it is a folder", err=True)
+        sys.exit(2)
+
+
+def check_folder(place: str | None) -> None:
+    """Make a folder to write into before a long run; one sentence and exit status 2 where there can be none."""
+    if place is None:
+        return
+    folder = Path(place)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        files = [f"{path} is a file, expected a folder" for path in (folder, *folder.parents) if path.is_file()]
+        why = files[0] if files else error.strerror
+        click.echo(f"lstm-spec: cannot write into {place}: {why}", err=True)
         sys.exit(2)
 
 

@@ -1,11 +1,12 @@
 """The command that makes the table of conformance."""
 
 import sys
+from os.path import relpath
 from pathlib import Path
 
 import click
 
-from lstm_spec.cli.common import check_place, progress_bar, sentences, write_json, write_text
+from lstm_spec.cli.common import check_folder, check_place, progress_bar, sentences, write_json, write_text
 
 
 @click.command()
@@ -42,14 +43,15 @@ def conformance(
 
     from lstm_spec import __version__
     from lstm_spec.report.conformance import Filled, as_dict, html, markdown
-    from lstm_spec.verify.conformance import Cell, tables
+    from lstm_spec.verify.conformance import Cell, chosen_tables
     from lstm_spec.verify.conformance import conformance as made
     from lstm_spec.verify.upstream import script_of
 
+    chosen = chosen_tables(only, title)
     check_place(output)
     check_place(json_file)
+    check_folder(scripts)
     about = {"date": datetime.now(UTC).date().isoformat(), "version": __version__}
-    chosen = [t for t in tables() if title is None or title.lower() in t.title.lower()]
     filled, interrupted = [], False
     with progress_bar() as progress:
         for table in chosen:
@@ -65,9 +67,12 @@ def conformance(
                 break
     write_json(as_dict(filled, **about), json_file)
     if json_file != "-" or output is not None:
-        write_text((html if str(output).endswith(".html") else markdown)(filled, **about), output)
+        place = Path(relpath(scripts, Path(output).parent)).as_posix() if scripts and output else None
+        page = html if str(output).endswith(".html") else markdown
+        write_text(page(filled, scripts=place, **about), output)
     if scripts is not None:
-        Path(scripts).mkdir(parents=True, exist_ok=True)
-        for name, text in (found for one in filled for cell in one.cells if (found := script_of(cell)) is not None):
-            write_text(text, str(Path(scripts) / name))
+        kept = {name for table in chosen for row in table.rows for name in row.scripts.values()}
+        for cell in (cell for one in filled for cell in one.cells if cell.script not in kept):
+            if (text := script_of(cell)) is not None:
+                write_text(text, str(Path(scripts) / cell.script))
     sys.exit(130 if interrupted else 0)

@@ -10,7 +10,7 @@ from lstm_spec.cli.common import check_place, progress_bar, sentences, write_jso
 
 @click.command()
 @click.argument("target", required=False)
-@click.option("--weights", metavar="W.npz", help="The weights by name, such as a state_dict saved by numpy.savez.")
+@click.option("--weights", metavar="FILE", help="The weights by name: .npz, .safetensors, .pt, .weights.h5, ….")
 @click.option("--x", metavar="X.npy", help="The input, (T, B, n) or (B, T, n).")
 @click.option("--got", metavar="Y.npy", help="The output as it came, of every step or of the last one.")
 @click.option("--expected", metavar="E.npy", help="The output as it should be, from somewhere else.")
@@ -53,11 +53,12 @@ def diagnose(
             f"name a TARGET, or a recorded run with --weights, --x and --got; {missing[0]} is missing"
         )
     from lstm_spec.report.recorded import recorded_lines
-    from lstm_spec.verify.files import read_array, read_arrays
+    from lstm_spec.targets.array_files import read_arrays
+    from lstm_spec.targets.numpy_files import read_npy
     from lstm_spec.verify.recorded import diagnose as run
 
     weights = read_arrays(files.pop("weights"))
-    arrays: dict[str, Any] = {name: read_array(path) for name, path in files.items() if path is not None}
+    arrays: dict[str, Any] = {name: read_npy(path) for name, path in files.items() if path is not None}
     found = run(weights=weights, layout=layout, spec=spec, **arrays)
     if json_file != "-":
         write_text("\n".join(recorded_lines(found)) + "\n", None)
@@ -67,7 +68,8 @@ def diagnose(
 
 def _of_values(layout: str | None, spec: str | None, json_file: str | None, files: dict[str, str | None]) -> None:
     from lstm_spec.report.trace import trace_lines
-    from lstm_spec.verify.files import read_array, read_arrays
+    from lstm_spec.targets.array_files import read_arrays
+    from lstm_spec.targets.numpy_files import read_npy
     from lstm_spec.verify.trace import trace
 
     named = {name: path for name, path in files.items() if path is not None}
@@ -76,7 +78,7 @@ def _of_values(layout: str | None, spec: str | None, json_file: str | None, file
     if other := sorted(named.keys() - {"weights", "x", "recorded", "got", "h0", "c0"}):
         raise click.UsageError(f"--{other[0].replace('_', '-')} says nothing to a trace; give it with --recorded")
     several: dict[str, Any] = {name: read_arrays(named.pop(name)) for name in ("weights", "recorded") if name in named}
-    arrays: dict[str, Any] = {**several, **{name: read_array(path) for name, path in named.items()}}
+    arrays: dict[str, Any] = {**several, **{name: read_npy(path) for name, path in named.items()}}
     found = trace(layout=layout, spec=spec, **arrays)
     if json_file != "-":
         write_text("\n".join(trace_lines(found)) + "\n", None)
@@ -124,8 +126,8 @@ def identify(target: str, weights: str | None, spec: str | None, output: str | N
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.identified import identified_lines
+    from lstm_spec.targets.array_files import read_arrays
     from lstm_spec.targets.python import load
-    from lstm_spec.verify.files import read_arrays
     from lstm_spec.verify.identify import identify as find
 
     check_place(json_file)

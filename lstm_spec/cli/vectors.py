@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lstm_spec.cli.common import cell_named, check_place, progress_bar, sentences, write_json
+from lstm_spec.cli.common import cell_named, check_folder, check_place, progress_bar, sentences, write_json, writing
 
 
 class _WriteUnlessNamed(click.Group):
@@ -53,16 +53,20 @@ def write(out: str, spec: str, layout: str, dtype: str, past_length: str | None,
     from lstm_spec.verify.vector_files import write_vectors
     from lstm_spec.verify.vectors import vectors as choose
 
+    cell, held = cell_named(spec), find_layout(layout)
+    check_folder(out)
     with progress_bar() as progress:
         found = choose(
-            cell_named(spec),
-            layout=find_layout(layout),
+            cell,
+            layout=held,
             dtype=dtype,
             past_length=past_length,
             seed=seed,
             progress=progress,
         )
-    for path in write_vectors(found, out):
+    with writing(out):
+        files = write_vectors(found, out)
+    for path in files:
         click.echo(path)
     seen = found.faults - len(found.alive)
     click.echo(

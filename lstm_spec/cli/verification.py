@@ -1,6 +1,7 @@
 """The commands about somebody's LSTM."""
 
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -40,6 +41,9 @@ from lstm_spec.cli.common import (
 @click.option("--isolate", is_flag=True, help="Run it in a process of its own: if that hangs or dies, it is a finding.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long one isolated call may take; by default 60.")
 @click.option("--memory", type=float, metavar="GB", help="How much memory it may take when isolated; by default 8.")
+@click.option(
+    "--max-seconds", type=float, metavar="SECONDS", help="End then; a run that was cut short is inconclusive."
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the report there; - is stdout.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write it there as JUnit's XML; - is stdout.")
 @click.option("--html", "html_file", metavar="FILE", help="Write it there as a page that needs nothing else.")
@@ -64,6 +68,7 @@ def verify(
     isolate: bool,
     timeout: float | None,
     memory: float | None,
+    max_seconds: float | None,
     json_file: str | None,
     junit_file: str | None,
     html_file: str | None,
@@ -80,12 +85,13 @@ def verify(
     \b
     Example:
       lstm-spec verify my_lstm.py:forward --dtype float32
-      lstm-spec verify --command "./my_lstm --fast"
+      lstm-spec verify --command "./my_lstm --fast" --max-seconds 60
     """
     from lstm_spec.report.aside import aside
-    from lstm_spec.report.console import print_report, terminal
-    from lstm_spec.report.junit import junit
+    from lstm_spec.report.console import print_report
+    from lstm_spec.report.models import print_model
     from lstm_spec.targets.command import Command
+    from lstm_spec.verify.models import verify_model
     from lstm_spec.verify.options import Options
     from lstm_spec.verify.run import verified
 
@@ -96,59 +102,56 @@ def verify(
         check_place(place)
     if len(out := [name for name, place in places.items() if place == "-"]) > 1:
         raise click.UsageError(f"{' and '.join(out)} cannot both go to stdout: give one of them a file")
-    asked: dict[str, Any] = {"accuracy": accuracy, "dtypes": dtype, "profile": profile, "seed": seed, "checks": checks}
-    asked |= {"skip": skip or (), "require": require or (), "known_deviations": known_deviations, "strict": strict}
+    asked: dict[str, Any] = {
+        "accuracy": accuracy,
+        "dtypes": dtype,
+        "profile": profile,
+        "seed": seed,
+        "checks": checks,
+        "skip": skip or (),
+        "require": require or (),
+        "known_deviations": known_deviations,
+        "strict": strict,
+        "isolate": isolate,
+        "timeout": timeout,
+        "memory": memory,
+        "max_seconds": max_seconds,
+    }
+    interface: dict[str, Any] = {"spec": spec, "layout": layout, "like": like}
     if target is not None and target.endswith(".onnx"):
-        fixed = {"--spec": spec, "--layout": layout, "--like": like, "--isolate": isolate or None}
-        if given := [name for name, value in fixed.items() if value is not None]:
-            raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave {given[0]} out")
-        sys.exit(_model(target, runtime or "onnxruntime", reading, json_file, html_file, asked))
+        if given := [name for name, value in interface.items() if value is not None]:
+            raise click.UsageError(f"{target} is a model, whose nodes say what they are: leave --{given[0]} out")
+        with progress_bar() as progress, aside():
+            model = verify_model(target, runtime=runtime or "onnxruntime", readings=reading, progress=progress, **asked)
+        sys.exit(_put_out(model, print_model, places))
     if runtime is not None or reading is not None:
         raise click.UsageError("--runtime and --reading are for a model, a file that ends in .onnx")
-    asked |= {"spec": spec, "layout": layout, "like": like, "isolate": isolate, "timeout": timeout, "memory": memory}
     # Whatever a target prints must not get between the lines of the report.
     with progress_bar() as progress, aside():
-        report = verified(target if command is None else Command(command), Options(**asked, progress=progress))
+        report = verified(
+            target if command is None else Command(command), Options(**interface, **asked, progress=progress)
+        )
+    sys.exit(_put_out(report, print_report, places))
+
+
+def _put_out(report: Any, show: Callable[..., None], places: Mapping[str, str | None]) -> int:
+    """Print a report where stdout is free, write it in the forms that were named, and return its exit status."""
+    from lstm_spec.report.console import terminal
+    from lstm_spec.report.junit import junit
+
     for warning in report.warnings:
         click.echo(f"lstm-spec: warning: {warning}", err=True)
     if "-" not in places.values():
         with writing("the output"):
-            print_report(report, terminal())
-    write_json(report.to_dict(), json_file)
-    if junit_file is not None:
-        write_text(junit(report), junit_file)
-    if html_file is not None:
+            show(report, terminal())
+    write_json(report.to_dict(), places["--json"])
+    if places["--junit"] is not None:
+        write_text(junit(report), places["--junit"])
+    if places["--html"] is not None:
         from lstm_spec.report.html import html
 
-        write_text(html(report), html_file)
-    sys.exit(report.exit_status)
-
-
-def _model(
-    path: str,
-    runtime: str,
-    reading: dict[str, str] | None,
-    json_file: str | None,
-    html_file: str | None,
-    asked: dict[str, Any],
-) -> int:
-    """Verify the nodes of a model, print and write what was found, and return the exit status."""
-    from lstm_spec.report.aside import aside
-    from lstm_spec.report.console import terminal
-    from lstm_spec.report.models import print_model
-    from lstm_spec.verify.models import verify_model
-
-    with progress_bar() as progress, aside():
-        report = verify_model(path, runtime=runtime, readings=reading, progress=progress, **asked)
-    if "-" not in (json_file, html_file):
-        with writing("the output"):
-            print_model(report, terminal())
-    write_json(report.to_dict(), json_file)
-    if html_file is not None:
-        from lstm_spec.report.html import model_html
-
-        write_text(model_html(report), html_file)
-    return report.exit_status
+        write_text(html(report), places["--html"])
+    return int(report.exit_status)
 
 
 @click.command()
@@ -181,11 +184,14 @@ def explain(check: str | None, spec: str, listing: bool, json_file: str | None) 
 @click.command()
 @click.argument("report")
 @click.option("--target", help="Whom to ask, in place of whom the report names.")
+@click.option("--command", metavar="TEXT", help="A program to ask, as verify takes it; the report's own is not run.")
 @click.option("--spec", help="The cell to hold it against, in place of that of the report.")
 @click.option("--layout", help="How it holds parameters and states, in place of what the report says.")
 @click.option("--json", "json_file", metavar="FILE", help="Write what came of it there; - is stdout.")
 @sentences
-def replay(report: str, target: str | None, spec: str | None, layout: str | None, json_file: str | None) -> None:
+def replay(
+    report: str, target: str | None, command: str | None, spec: str | None, layout: str | None, json_file: str | None
+) -> None:
     """Ask the counterexample of REPORT again, with the numbers that are stored in it.
 
     REPORT is what verify has written with --json.
@@ -197,11 +203,14 @@ def replay(report: str, target: str | None, spec: str | None, layout: str | None
       lstm-spec replay report.json --target my_lstm.py:mended
     """
     from lstm_spec.report.aside import aside
+    from lstm_spec.targets.command import Command
     from lstm_spec.verify.replay import replay as again
 
+    if target is not None and command is not None:
+        raise click.UsageError("give either --target or --command")
     check_place(json_file)
     with aside():
-        found = again(report, target=target, spec=spec, layout=layout)
+        found = again(report, target=target if command is None else Command(command), spec=spec, layout=layout)
     write_json(found.to_dict(), json_file)
     if json_file != "-":
         status = "REPRODUCED" if found.reproduced else "GONE"

@@ -232,9 +232,16 @@ def _scalar(e: Any, slots: Mapping[Any, Any]) -> Any:
         return slots[e]
     if e.is_Rational:
         return arb(fmpq(int(e.p), int(e.q)))
+    if e in _NAMED:
+        return _NAMED[e](arb)
     if e.func not in _FUNCTIONS:
         raise ValueError(f"{e} ({e.func.__name__}) has no rule in ball arithmetic")
     return _FUNCTIONS[e.func](*(_scalar(a, slots) for a in e.args))
+
+
+_NAMED: Mapping[Any, Callable[[Any], Any]] = MappingProxyType(
+    {sp.pi: lambda arb: arb.pi(), sp.E: lambda arb: arb(1).exp()}
+)
 
 
 def _unit_step(a: Any, at_zero: Any) -> Any:
@@ -252,6 +259,10 @@ _FUNCTIONS: Mapping[Any, Callable[..., Any]] = MappingProxyType(
         sp.Min: lambda *values: reduce(lambda a, b: a.min(b), values),
         sp.Abs: abs,
         sp.exp: lambda a: a.exp(),
+        sp.sin: lambda a: a.sin(),
+        sp.cos: lambda a: a.cos(),
+        sp.atan: lambda a: a.atan(),
+        sp.erf: lambda a: a.erf(),
         sp.tanh: lambda a: a.tanh(),
         sp.log: lambda a: a.log(),
         sp.Heaviside: _unit_step,

@@ -13,6 +13,7 @@ Keys outside a format's table hold in every format. What is not said is as in th
 """
 
 import difflib
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -109,7 +110,7 @@ def _load(path: Path) -> Mapping[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise AccuracyError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AccuracyError(f"{path}: is not TOML: {error}") from None
 
 
@@ -120,6 +121,7 @@ def _declared(name: str, common: Mapping[str, Any], own: Any, origin: str) -> Ac
     functions = dict(contract.functions)
     said = {**common, **{key: value for key, value in own.items() if key != "functions"}}
     unit = _unit(said["unit"], f"{place}: unit") if "unit" in said else contract.unit
+    _check(unit > 0, f"{place}: unit", "a unit roundoff above 0", unit)
     for table, where in ((common.get("functions", {}), origin), (own.get("functions", {}), place)):
         _check(isinstance(table, Mapping), f"{where}: functions", "a table of functions", table)
         _check_keys(table, functions, f"{where}: functions")
@@ -149,7 +151,9 @@ def _function(value: Any, place: str, unit: float) -> tuple[float, float]:
     _check(isinstance(value, Mapping) and bool(value), place, "a table such as { ulps = 4, error = 1e-6 }", value)
     _check_keys(value, ("ulps", "error"), place)
     for key, number in value.items():
-        _check(_is_number(number) and 0 <= number < float("inf"), f"{place}.{key}", "a number, 0 or more", number)
+        _check(
+            _is_number(number) and 0 <= number <= sys.float_info.max, f"{place}.{key}", "a number, 0 or more", number
+        )
     return float(value.get("ulps", 0.0)), float(value.get("error", 0.0)) / unit
 
 

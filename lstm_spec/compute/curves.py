@@ -1,5 +1,6 @@
 """The elementwise functions of one number, as far as their rounding error needs them."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -35,6 +36,10 @@ def _logistic(a: Array) -> Array:
 def _logistic_slope(a: Array) -> Array:
     e = np.exp(-np.abs(a))
     return e / (1 + e) ** 2
+
+
+def _erf(a: Array) -> Array:
+    return np.vectorize(math.erf, otypes=[np.float64])(a)
 
 
 def _flat(a: Array) -> Array:
@@ -86,6 +91,11 @@ CURVES: Mapping[str, Callable[..., Curve]] = MappingProxyType(
         "softsign": lambda: Curve(lambda a: a / (1 + np.abs(a)), lambda a: (1 + np.abs(a)) ** -2, 0.0, 2.0),
         "exp": lambda: Curve(np.exp, np.exp, np.inf),
         "log": lambda: Curve(np.log, lambda a: 1 / np.abs(a), 0.0),
+        # The slopes of these rise and fall again and again; 1 is above them all.
+        "sin": lambda: Curve(np.sin, _flat, 0.0, 2.0),
+        "cos": lambda: Curve(np.cos, _flat, 0.0, 2.0),
+        "atan": lambda: Curve(np.arctan, lambda a: 1 / (1 + a * a), 0.0, np.pi),
+        "erf": lambda: Curve(_erf, lambda a: 2 / np.sqrt(np.pi) * np.exp(-a * a), 0.0, 2.0),
         "sqrt": lambda: Curve(np.sqrt, lambda a: 0.5 / np.sqrt(a), 0.0),
         "relu": lambda: Curve(lambda a: np.maximum(a, 0), lambda a: np.where(a >= 0, 1.0, 0.0), np.inf),
         "leaky_relu": _leaky_relu,

@@ -37,6 +37,7 @@ from lstm_spec.compute.rounding import (
     curved,
     limited,
     maximum,
+    minimum,
     plain_sum,
     quotient,
     scaled,
@@ -107,7 +108,20 @@ def evaluate(recipe: Recipe, known: Environment, contract: Accuracy) -> None:
 def _equation(d: Equation, shared: frozenset[str]) -> Rule:
     if d.shared and names_in(d.expression) - shared:
         return _summed_over_rows(d.expression, shared)
+    if isinstance(d.expression, OneMatrix | ZeroMatrix) and d.name not in shared and d.symbol.shape[1] == 1:
+        return _filled(d, shared)
     return _lower(d.expression, shared)
+
+
+def _filled(d: Equation, shared: frozenset[str]) -> Rule:
+    """Return the rule for a value that is a constant: as many rows as those that are known have."""
+    size, number_ = number(d.symbol.shape[0]), float(isinstance(d.expression, OneMatrix))
+
+    def rule(env: Environment, contract: Accuracy) -> Bounded:
+        rows = next(len(v.value) for name, v in env.values.items() if name not in shared and v.value.ndim == 2)
+        return Bounded(np.full((rows, int(size(env))), number_))
+
+    return rule
 
 
 def _lower(e: Any, shared: frozenset[str]) -> Rule:
@@ -270,7 +284,7 @@ def _slice(e: MatrixSlice, shared: frozenset[str]) -> Rule:
 
 
 def _elementwise(e: Elementwise, shared: frozenset[str]) -> Rule:
-    if e.application is None:
+    if e.application is None or (e.application[0] in _OF_TWO and len(e.arguments) == 1):
         return _lower(spelled_out(e), shared)
     name, constants = e.application
     arguments = [_lower(a, shared) for a in e.arguments]
@@ -292,7 +306,7 @@ def _elementwise(e: Elementwise, shared: frozenset[str]) -> Rule:
 
 
 _OF_TWO: Mapping[str, Callable[[Bounded, Bounded, Accuracy], Bounded]] = MappingProxyType(
-    {"quotient": quotient, "maximum": maximum}
+    {"quotient": quotient, "maximum": maximum, "minimum": minimum}
 )
 
 _RULES: Mapping[type, Callable[..., Rule]] = MappingProxyType(

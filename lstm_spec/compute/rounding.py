@@ -187,6 +187,12 @@ def maximum(a: Bounded, b: Bounded, contract: Accuracy) -> Bounded:
     return Bounded(np.maximum(a.value, b.value), np.where(apart, larger, np.maximum(a.errors, b.errors)))
 
 
+def minimum(a: Bounded, b: Bounded, contract: Accuracy) -> Bounded:
+    """Return the smaller of two; near the kink either may be the smaller one."""
+    larger = maximum(Bounded(-a.value, a.error), Bounded(-b.value, b.error), contract)
+    return Bounded(-larger.value, larger.error)
+
+
 def curved(curve: Curve, at: Bounded, ulps: float, absolute: float, contract: Accuracy) -> Bounded:
     """Return a function of one number, good to ``ulps`` units in the last place plus ``absolute`` unit roundoffs.
 

@@ -14,12 +14,14 @@ from lstm_spec.draw.cell import DESPERATE, TITLE, Attempt, best_scene
 from lstm_spec.draw.compose import Drawn, corners, directions, kinds_in, labelled, legend, note, point, text_node
 from lstm_spec.draw.gradients import Gradients
 from lstm_spec.draw.graph import Graph, Op
+from lstm_spec.draw.label import Wording
 from lstm_spec.draw.lattice import Tree, Vertex
 from lstm_spec.draw.place import TERMINAL, Plan, plan
 from lstm_spec.draw.read import read
+from lstm_spec.draw.room import Room, wider
 from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Line, Node, Panel, Scene, Wire
-from lstm_spec.draw.text import Choice, Text, characters, plain, typesetter, width, with_shape
+from lstm_spec.draw.text import Choice, Text, characters, halves, plain, typesetter, width, with_shape
 from lstm_spec.draw.words import display_name
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.program import Program, evaluate_shape
@@ -37,10 +39,10 @@ def backward_scene(program: Program, notation: Choice, sizes: Mapping[Any, int])
     setter = typesetter(back.shared, back.symbols, notation, arriving, sizes)
     gradients = Gradients(back, setter, sizes)
     graph = read(back.origin, setter, dict(sizes))
-    return best_scene(graph, lambda slack, layers: _attempt(gradients, graph, slack + 1, layers), back.name)
+    return best_scene(graph, lambda room: _attempt(gradients, graph, room), back.name)
 
 
-def _attempt(g: Gradients, graph: Graph, slack: int, layers: tuple[str, ...]) -> Attempt | None:
+def _attempt(g: Gradients, graph: Graph, room: Room) -> Attempt | None:
     names = {value: g.setter.symbol(g.name(value)) for value in g.forward.symbols if g.name(value) in g.back.symbols}
     names = {**{value: plain("0") for value in g.forward.symbols}, **names}
     names |= {f"{state}-out": g.setter.symbol(adjoint) for state, adjoint in g.arriving.items()}
@@ -48,20 +50,20 @@ def _attempt(g: Gradients, graph: Graph, slack: int, layers: tuple[str, ...]) ->
     layout = plan(
         graph,
         names,
-        slack=slack,
-        layers=layers,
+        replace(room, slack=room.slack + 1),
         margin=4,
         heading=width(_title(g), TITLE),
         dress=lambda op: _dressed(op, g, graph),
     )
     try:
-        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
+        trees = route(layout.board, layout.spots, layout.nets, strict=room.slack + 1 < DESPERATE)
     except RoutingError:
         return None
     sketch = _Sketch(g, graph, layout, trees)
     sketch.draw()
     scene, missing = labelled(sketch.scene(), sketch.labels)
-    return Attempt(scene, (len(missing), sum(len(w.hops) for w in scene.wires), sum(t.length for t in trees.values())))
+    faults = len(missing), sum(len(w.hops) for w in scene.wires), sum(t.length for t in trees.values())
+    return Attempt(scene, faults, wider(room, layout.columns, missing))
 
 
 def _dressed(op: Op, g: Gradients, graph: Graph) -> Op:
@@ -101,7 +103,7 @@ class _Sketch:
     trees: Mapping[str, Tree]
     nodes: dict[str, Node] = field(default_factory=dict)
     wires: list[Wire] = field(default_factory=list)
-    labels: list[tuple[str, list[Text]]] = field(default_factory=list)
+    labels: list[tuple[str, list[Wording]]] = field(default_factory=list)
 
     def draw(self) -> None:
         for op in self.graph.ops:
@@ -159,15 +161,15 @@ class _Sketch:
                 if wordings:
                     self.labels.append((name, wordings))
 
-    def _wordings(self, value: str, adjoint: str, factor: Text, final: bool) -> list[Text]:
+    def _wordings(self, value: str, adjoint: str, factor: Text, final: bool) -> list[Wording]:
         """Return what a wire may say: the factor on its way, or its name; with both, all of its equation."""
         outside = value not in self.graph.by_id
         if outside or not final or adjoint not in self.g.back.symbols:
-            return [factor] if factor else []
+            return _wordings(factor)
         # A name beside a factor would read as their product.
         said = self.g.row(self.g.adjoints[adjoint]) if factor else self.g.setter.symbol(adjoint)
         shape = evaluate_shape(self.g.back.symbols[adjoint].shape, dict(self.g.sizes))
-        return [with_shape(said, shape), said]
+        return [(with_shape(said, shape),), *_wordings(said)]
 
     def _readers(self, value: str, tree: Tree) -> list[tuple[str, Text, str]]:
         """Return for every branch the node it comes from, the factor on its way, and the use in the equations."""
@@ -211,6 +213,12 @@ class _Sketch:
             panels=(Panel("backward", (x0, y0), (x1, y1), title),),
             legend=legend(kinds_in(nodes, drawn, LEGEND), x0, below, x1),
         )
+
+
+def _wordings(said: Text) -> list[Wording]:
+    """Return a text in one line, or in two where it is a product."""
+    parts = halves(said)
+    return [wording for wording in ((said,), parts) if wording and said]
 
 
 def _title(g: Gradients) -> Text:

@@ -9,13 +9,26 @@ from typing import Any
 from sympy import Integer
 
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
-from lstm_spec.draw.lattice import EAST, NORTH, STEP, WEST, Direction, Field, Net, Port, Sink, Spot
+from lstm_spec.draw.lattice import (
+    EAST,
+    NORTH,
+    STEP,
+    WEST,
+    Direction,
+    Field,
+    Net,
+    Port,
+    Sink,
+    Spot,
+    Vertex,
+    names_at_sides,
+)
 from lstm_spec.draw.place import TERMINAL
 from lstm_spec.draw.read import read
 from lstm_spec.draw.route import route
 from lstm_spec.draw.scene import Flow, Kind, Label, Line, Scene
 from lstm_spec.draw.text import Text, Typesetter, plain, width, with_shape
-from lstm_spec.draw.words import display_name, number_text
+from lstm_spec.draw.words import counted, display_name, number_text
 from lstm_spec.spec.notation import shape_text
 from lstm_spec.spec.program import Program, evaluate_shape
 
@@ -26,7 +39,10 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Row:
-    """A layer run in one direction: its name, direction, mark above symbols, parameters, input size, shift."""
+    """A layer run in one direction: its name, direction, mark above symbols, parameters, input size, shift.
+
+    omits: how many layers are left out here, of which this is the last; 0 for a layer that is drawn.
+    """
 
     id: str
     heading: Direction
@@ -34,6 +50,7 @@ class Row:
     parameters: Any
     inputs: Any
     shift: int = 0
+    omits: int = 0
 
 
 @dataclass
@@ -75,6 +92,11 @@ class Board:
         self.spots[id] = Spot(id, x, y, half, 1, style)
         self.nodes[id] = ("terminal", (Line(text, TERMINAL),), "")
 
+    def omission(self, id: str, dots: str, at: Vertex, half: Vertex, title: str) -> None:
+        """Add the dots in place of what is left out. half: half the extents of their spot."""
+        self.spots[id] = Spot(id, *at, *half, "free")
+        self.nodes[id] = ("more", (Line(plain(dots, bold=True), 16.0),), title)
+
     def net(
         self, value: str, source: str, *sinks: Sink, text: Text = (), port: Port | None = None, state: bool = False
     ) -> None:
@@ -88,7 +110,8 @@ class Board:
         xs = [x for s in self.spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
         ys = [y for s in self.spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
         # No margin at the sides: a wire that went around the initial states would leave the picture's reading order.
-        trees = route(Field((min(xs), min(ys) - 1), (max(xs), max(ys) + 1)), self.spots, self.nets)
+        low, high = (min(xs), min(ys) - 1), (max(xs), max(ys) + 1)
+        trees = route(Field(low, high, texts=names_at_sides(self.spots.values(), low, high)), self.spots, self.nets)
         nodes = [
             text_node(id, kind, self.spots[id], lines, title=title) for id, (kind, lines, title) in self.nodes.items()
         ]
@@ -97,7 +120,7 @@ class Board:
         items = legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32.0, right)
         written = _in_line(notes, left, floor - 12.0)
         scene = Scene(name, title, description, tuple(nodes), drawn.wires, drawn.joints, written, (), items)
-        return labelled(scene, [(value, [text]) for value, text in self.texts if text])[0]
+        return labelled(scene, [(value, [(text,)]) for value, text in self.texts if text])[0]
 
 
 def _in_line(notes: Sequence[Text], left: float, y: float) -> tuple[Label, ...]:
@@ -109,7 +132,7 @@ def _in_line(notes: Sequence[Text], left: float, y: float) -> tuple[Label, ...]:
 
 
 def rows_of(board: Board, count: int, *, both: bool) -> list[Row]:
-    """Return the layers from below: ``count`` of them, or one in each direction."""
+    """Return the layers from below: ``count`` of them, collapsed beyond a few, or one in each direction."""
     program, sizes = board.program, board.sizes
     total = program.parameter_count()
     given = program.inputs[0].shape[0]
@@ -118,11 +141,15 @@ def rows_of(board: Board, count: int, *, both: bool) -> list[Row]:
         inner = evaluate_shape((given, Integer(1)), dict(sizes))[0]
         return [Row("forward", EAST, "→", parameters, inner), Row("backward", WEST, "←", parameters, inner, 1)]
     rows = []
-    for level in range(count):
-        substituted = {given: program.symbols[program.states[0]].shape[0]} if level and given.is_Symbol else {}
+    shown = steps_shown(count, SHOWN - 1)
+    for number in shown:
+        substituted = {given: program.symbols[program.states[0]].shape[0]} if number != "1" and given.is_Symbol else {}
         inner = evaluate_shape((given.subs(substituted), Integer(1)), dict(sizes))[0]
-        mark = f"({level + 1})" if count > 1 else ""
-        rows.append(Row(f"layer{level + 1}", EAST, mark, _number(_subs(total, substituted), sizes), inner))
+        parameters = _number(_subs(total, substituted), sizes)
+        if number == "…":
+            rows.append(Row("more", EAST, f"({count - 1})", parameters, inner, omits=count - len(shown) + 1))
+        else:
+            rows.append(Row(f"layer{number}", EAST, f"({number})" if count > 1 else "", parameters, inner))
     return rows
 
 
@@ -136,15 +163,13 @@ def _number(total: Any, sizes: Mapping[Any, int]) -> Any:
 
 
 def steps_shown(steps: int | None, first: int) -> list[str]:
-    """Return the indices of the steps that are drawn, "…" where some are left out."""
+    """Return the indices of the steps, or layers, that are drawn, "…" where some are left out."""
     if steps is not None and steps <= first + 1:
         return [str(t) for t in range(1, steps + 1)]
     return [*(str(t) for t in range(1, first + 1)), "…", "T" if steps is None else str(steps)]
 
 
-def grid(
-    board: Board, rows: Sequence[Row], steps: Sequence[str], *, pitch: int, rise: int, floor: int = 0
-) -> tuple[int, int]:
+def grid(board: Board, rows: Sequence[Row], steps: Sequence[str], *, pitch: int, rise: int) -> tuple[int, int]:
     """Place a cell for every row and step with its states in between; return the half extents of a cell.
 
     pitch, rise: lattice steps between columns and between rows.
@@ -154,29 +179,34 @@ def grid(
     hidden = shape_text(board.shape(board.program.states[0]))
     half_width = max(4, ceil((width(title, 13) + 16) / (2 * STEP)))
     half_height = max(3, len(states) + 1)
-    columns = _columns(steps, pitch)
-    for level, row in enumerate(rows):
-        y = floor + level * rise
+    columns = _places(steps, pitch)
+    names = ["…" if row.omits else row.id for row in rows]
+    for row, name, y in zip(rows, names, _places(names, rise), strict=True):
         shift = row.shift * (half_width + 3)
+        heading = (" →" if row.heading == EAST else " ←") if len({r.heading for r in rows}) > 1 else ""
+        head = Line(plain(title[0].text + heading, bold=True), 13.0)
+        inner = Line(plain(f"{shape_text((row.inputs, 1))}→{hidden}"), 9.0)
+        count = f"{number_text(row.parameters)} parameters"
         for column, step in zip(columns, steps, strict=True):
-            id = f"{row.id}-{step}" if step != "…" else f"{row.id}-more"
-            heading = " →" if row.heading == EAST else " ←"
-            head = plain(title[0].text + (heading if len({r.heading for r in rows}) > 1 else ""), bold=True)
-            inner = plain(f"{shape_text((row.inputs, 1))}→{hidden}")
-            lines = (Line(head, 13.0), Line(inner, 9.0)) if step != "…" else (Line(plain("…", bold=True), 16.0),)
-            half = half_width if step != "…" else 1
-            board.spots[id] = Spot(id, column + shift, y, half, half_height, "free")
-            board.nodes[id] = ("cell" if step != "…" else "more", lines, f"{number_text(row.parameters)} parameters")
+            id, at = f"{row.id}-{step}", (column + shift, y)
+            if "…" not in (step, name):
+                board.spots[id] = Spot(id, *at, half_width, half_height, "free")
+                board.nodes[id] = ("cell", (head, inner), count)
+            elif step != "…":
+                board.omission(id, "⋮", at, (half_width, 1), counted(row.omits, "layer"))
+            elif name != "…":
+                board.omission(f"{row.id}-more", "…", at, (1, half_height), count)
         ends = columns[0] - half_width - 6, columns[-1] + max(r.shift for r in rows) * (half_width + 3) + half_width + 6
-        _states(board, row, steps, states, y, ends)
+        if not row.omits:
+            _states(board, row, steps, states, y, ends)
     return half_width, half_height
 
 
-def _columns(steps: Sequence[str], pitch: int) -> list[int]:
-    """Return where each step stands; an omission takes less room than a cell."""
+def _places(names: Sequence[str], pitch: int) -> list[int]:
+    """Return where each step or layer stands; an omission takes less room than a cell."""
     found, x = [], 0
-    for k, step in enumerate(steps):
-        x += 0 if k == 0 else pitch if "…" not in (step, steps[k - 1]) else 2 * pitch // 3
+    for k, name in enumerate(names):
+        x += 0 if k == 0 else pitch if "…" not in (name, names[k - 1]) else 2 * pitch // 3
         found.append(x)
     return found
 

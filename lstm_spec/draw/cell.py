@@ -9,6 +9,7 @@ from lstm_spec.draw.graph import Graph
 from lstm_spec.draw.lattice import STEP
 from lstm_spec.draw.place import TERMINAL, Plan, plan
 from lstm_spec.draw.read import read
+from lstm_spec.draw.room import Room, wider
 from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Label, Line, Node, Panel, Scene
 from lstm_spec.draw.text import Text, Typesetter, characters, plain, width, with_shape
@@ -23,6 +24,9 @@ SLACKS, LAST_RESORTS = (0, 1, 2, 3), (6, 7)
 DESPERATE = LAST_RESORTS[-1]
 """With this much room wires may meet as they should not: an ugly picture is better than none."""
 
+WIDENINGS = 2
+"""How often columns are moved apart for labels before more room is given everywhere."""
+
 TOLERATED, HOPELESS = 1, 8
 """Other orders of the layers are tried for crossings above the first number and up to the second."""
 ORDER, TITLE, COUNT = 8.5, 12.0, 9.0
@@ -31,31 +35,31 @@ ORDER, TITLE, COUNT = 8.5, 12.0, 9.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to draw a cell, and what is wrong with it: labels without room, then crossings, then length of wire."""
+    """One way to draw a cell, what is wrong with it (labels without room, then crossings, then length of wire), and
+    the room that its labels need."""
 
     scene: Scene
     faults: tuple[int, int, float]
+    needed: Room
 
 
 def cell_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
     """Return the picture of one step of a cell."""
     graph = read(program, setter, dict(sizes))
     names = {name: setter.symbol(name) for name in program.symbols}
-    return best_scene(
-        graph, lambda slack, layers: _attempt(program, graph, names, setter, sizes, slack, layers), program.name
-    )
+    return best_scene(graph, lambda room: _attempt(program, graph, names, setter, sizes, room), program.name)
 
 
-def best_scene(graph: Graph, attempt: Callable[[int, tuple[str, ...]], "Attempt | None"], name: str) -> Scene:
+def best_scene(graph: Graph, attempt: Callable[[Room], "Attempt | None"], name: str) -> Scene:
     """Return the first picture with room for every label; where wires cross, the best order of neighbouring layers.
 
-    attempt: draws with some extra room and an order of the layers. Raises RoutingError where no picture is found.
+    attempt: draws with some room. Raises RoutingError where no picture is found.
     """
     found: Attempt | None = None
     for slack in (*SLACKS, *LAST_RESORTS):
         if found is not None and slack in LAST_RESORTS:
             break
-        tried = attempt(slack, ())
+        tried = _fitted(attempt, Room(slack))
         if tried is None:
             continue
         if found is None or tried.faults < found.faults:
@@ -64,11 +68,25 @@ def best_scene(graph: Graph, attempt: Callable[[int, tuple[str, ...]], "Attempt 
             break
         if tried.faults[0] == 0:
             worth = TOLERATED < tried.faults[1] <= HOPELESS
-            others = [attempt(slack, layers) for layers in orders(graph)] if worth else []
+            others = [_fitted(attempt, Room(slack, layers)) for layers in orders(graph)] if worth else []
             return min((tried, *filter(None, others)), key=lambda a: a.faults[:2]).scene
     if found is None:
         raise RoutingError(f"{name} is too crowded to be drawn")
     return found.scene
+
+
+def _fitted(attempt: Callable[[Room], "Attempt | None"], room: Room) -> "Attempt | None":
+    """Return the best attempt in a room and in those whose columns are moved apart for its labels, while that helps."""
+    best = attempt(room)
+    for _ in range(WIDENINGS):
+        if best is None or not best.faults[0] or best.needed == room:
+            break
+        room = best.needed
+        tried = attempt(room)
+        if tried is None or tried.faults[0] >= best.faults[0]:
+            break
+        best = tried
+    return best
 
 
 def orders(graph: Graph) -> list[tuple[str, ...]]:
@@ -85,15 +103,14 @@ def _attempt(
     names: Mapping[str, Text],
     setter: Typesetter,
     sizes: Mapping[Any, int],
-    slack: int,
-    layers: tuple[str, ...],
+    room: Room,
 ) -> Attempt | None:
     title = plain(display_name(program.name))
     count = plain(f"{count_text(program, sizes)} parameters", dim=True)
     heading = width(title, TITLE) + width(count, COUNT) + 24
-    layout = plan(graph, names, slack=slack, layers=layers, heading=heading)
+    layout = plan(graph, names, room, heading=heading)
     try:
-        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
+        trees = route(layout.board, layout.spots, layout.nets, strict=room.slack < DESPERATE)
     except RoutingError:
         return None
     nodes = _nodes(program, graph, layout)
@@ -118,10 +135,11 @@ def _attempt(
         panels=(panel,),
         legend=items,
     )
-    labels = [(value, [_label(graph, value, names)]) for value in trees]
+    labels = [(value, [(_label(graph, value, names),)]) for value in trees]
     scene, missing = labelled(scene, labels)
     crossings = sum(len(wire.hops) for wire in scene.wires)
-    return Attempt(scene, (len(missing), crossings, sum(tree.length for tree in trees.values())))
+    length = sum(tree.length for tree in trees.values())
+    return Attempt(scene, (len(missing), crossings, length), wider(room, layout.columns, missing))
 
 
 def _label(graph: Graph, value: str, names: Mapping[str, Text]) -> Text:
@@ -134,8 +152,7 @@ def _label(graph: Graph, value: str, names: Mapping[str, Text]) -> Text:
 
 def _order_note(id: str, order: Text, layout: Plan) -> Label:
     spot = layout.spots[id]
-    left = spot.x * STEP - width(order, ORDER) / 2
-    return note(order, left, (spot.y + spot.half_height) * STEP + 7, ORDER)
+    return Label("", order, (spot.x * STEP, (spot.y + spot.half_height) * STEP + 7), ORDER)
 
 
 def _nodes(program: Program, graph: Graph, layout: Plan) -> list[Node]:

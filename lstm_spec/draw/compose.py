@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lstm_spec.draw.label import Rect, box, place_labels
+from lstm_spec.draw.label import Lack, Rect, Wording, box, place_labels
 from lstm_spec.draw.lattice import STEP, Spot, Tree, Vertex
 from lstm_spec.draw.scene import Flow, Joint, Label, LegendItem, Line, Node, Point, Scene, Wire
 from lstm_spec.draw.text import Text, plain, width
@@ -127,7 +127,7 @@ def legend(
         wide = width(text, LEGEND_SIZE)
         if x > left and x + 30 + wide > right:
             x, y = left, y - 18
-        label = Label("", text, (x + 30 + wide / 2, y), LEGEND_SIZE)
+        label = note(text, x + 30, y, LEGEND_SIZE)
         found.append(LegendItem(item, (x + 11, y), label))  # type: ignore[arg-type]
         x += 30 + wide + 16
     return tuple(found)
@@ -142,7 +142,7 @@ def sample_node(item: LegendItem, id: str = "") -> Node:
 
 def note(text: Text, left: float, y: float, size: float = 10.0, of: str = "") -> Label:
     """Return a label that begins at a given abscissa."""
-    return Label(of, text, (left + width(text, size) / 2, y), size)
+    return Label(of, text, (left + width(text, size) / 2, y), size, flush=True)
 
 
 def kinds_in(nodes: Sequence[Node], drawn: Drawn, order: Sequence[str]) -> list[str]:
@@ -154,9 +154,9 @@ def kinds_in(nodes: Sequence[Node], drawn: Drawn, order: Sequence[str]) -> list[
 
 
 def labelled(
-    scene: Scene, texts: Sequence[tuple[str, Sequence[Text]]], taken: Sequence[Rect] = ()
-) -> tuple[Scene, list[str]]:
-    """Return the scene with a label for every (value, wordings), and the values that found no room.
+    scene: Scene, texts: Sequence[tuple[str, Sequence[Wording]]], taken: Sequence[Rect] = ()
+) -> tuple[Scene, list[Lack]]:
+    """Return the scene with a label for every (value, wordings), and those that found no room.
 
     taken: where no label may stand, beside what the scene has.
     """

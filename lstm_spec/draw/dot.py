@@ -41,7 +41,9 @@ class _Writer:
     def __init__(self, scene: Scene, colours: Mapping[str, str], pinned: bool) -> None:
         self.scene, self.colours, self.pinned = scene, colours, pinned
         self.inside = [n for n in scene.nodes if n.kind not in ("terminal", "more")]
-        self.labels = {label.of: label for label in scene.labels if label.of}
+        self.labels: dict[str, list[Label]] = {}
+        for label in scene.labels:
+            self.labels.setdefault(label.of, []).append(label)
 
     def source(self) -> str:
         scene = self.scene
@@ -139,12 +141,12 @@ class _Writer:
             attributes["penwidth"] = "0.6"
         if not w.arrow:
             attributes["dir"] = "none"
-        label = self.labels.get(w.value)
-        if label and w.value not in written:
+        labels = self.labels.get(w.value, []) if w.value else []
+        if labels and w.value not in written:
             written.add(w.value)
-            attributes["label"] = _html(label.text, label.size, self.colours)
+            attributes["label"] = _lines(tuple(Line(x.text, x.size) for x in labels), self.colours)
             if self.pinned:
-                attributes["lp"] = _at(label.center)
+                attributes["lp"] = _at((labels[0].center[0], (labels[0].center[1] + labels[-1].center[1]) / 2))
         if self.pinned:
             tip = f"e,{_at(c.tip)} " if c.tip else ""
             attributes["pos"] = tip + " ".join(_at(p) for p in (c.start, *chain.from_iterable(c.pieces)))

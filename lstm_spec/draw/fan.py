@@ -1,19 +1,18 @@
 """The entries of the vectors that a unit sees whole, and a line for every weight from each of them to a neuron."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from lstm_spec.draw.compose import note
 from lstm_spec.draw.graph import Graph
 from lstm_spec.draw.scene import Flow, Label, Line, Node, Point, Wire
-from lstm_spec.draw.text import Run, Text, characters, plain, runs
+from lstm_spec.draw.text import Run, Text, characters, plain, runs, width
 from lstm_spec.draw.words import counted
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.names import size_text
 
-ENTRY, PITCH = 24.0, 34.0
-"""Side of an entry's box and distance between their centres, in points."""
+ENTRY, PITCH, NOTE = 24.0, 34.0, 9.0
+"""Side of an entry's box, distance between their centres, size of what is said below, in points."""
 
 UNIT = "k"
 """The index of the unit, counted from 0 as everywhere."""
@@ -43,33 +42,38 @@ def fans(
 
     neurons: the nodes above, with the ids of their operations in ``whole``; middle, row: the centre of all the boxes.
     """
-    indices = [_shown(g) for g in groups]
-    total = PITCH * (sum(map(len, indices)) + len(groups) - 2)
-    x = middle - total / 2
+    said = [_note(group, whole) for group in groups]
+    shown = [_shown(group) for group in groups]
+    rooms = [max(PITCH * len(some), width(text, NOTE) + 10) for some, text in zip(shown, said, strict=True)]
+    left = middle - (sum(rooms) + PITCH * (len(groups) - 1)) / 2
     entries: list[Node] = []
     lines: list[Wire] = []
     notes: list[Label] = []
-    for group, shown in zip(groups, indices, strict=True):
-        start = x
-        for index in shown:
-            line = Line(_entry(group, index, whole), 9.0)
-            kind: Any = "more" if index == "…" else "entry"
-            node = Node(f"{group.value}-{index}", kind, (x, row), ENTRY, ENTRY, (line,), "", characters(line.text))
-            node = replace(node, width=max(ENTRY, line.width + 6))
+    for group, some, text, room in zip(groups, shown, said, rooms, strict=True):
+        center = left + room / 2
+        seeing = [n for n in neurons if group.value in whole.mixed(whole.by_id[n.id])]
+        for number, index in enumerate(some):
+            node = _node(group, index, whole, (center + PITCH * (number - (len(some) - 1) / 2), row))
             entries.append(node)
-            if index != "…":
-                seeing = [n for n in neurons if group.value in whole.mixed(whole.by_id[n.id])]
-                lines += [_line(node, n, group, index) for n in seeing]
-            x += PITCH
-        previous = [before for before, _ in whole.states]
-        others = "input" if group.value in whole.inputs else "entry" if group.value in previous else "hidden unit"
-        all_ = "all " if group.is_units and group.size != 1 else ""
-        said = f": {all_}{counted(group.size, 'unit' if group.is_units else others)}"
-        line_ = (*group.text, *plain(said, dim=True))
-        label = note(line_, 0, row - ENTRY, 9.0)
-        notes.append(replace(label, center=((start + x - PITCH) / 2, row - ENTRY + 2)))
-        x += PITCH
+            lines += [_line(node, n, group, index) for n in seeing if index != "…"]
+        notes.append(Label("", text, (center, row - ENTRY + 2), NOTE))
+        left += room + PITCH
     return entries, lines, notes
+
+
+def _node(group: Group, index: str, whole: Graph, center: Point) -> Node:
+    line = Line(_entry(group, index, whole), 9.0)
+    kind: Any = "more" if index == "…" else "entry"
+    wide = max(ENTRY, line.width + 6)
+    return Node(f"{group.value}-{index}", kind, center, wide, ENTRY, (line,), "", characters(line.text))
+
+
+def _note(group: Group, whole: Graph) -> Text:
+    """Return what a vector is called and what its entries are."""
+    maker = whole.by_id.get(group.value)
+    others = "input" if group.value in whole.inputs else "hidden unit" if maker and maker.mixes else "entry"
+    all_ = "all " if group.is_units and group.size != 1 else ""
+    return (*group.text, *plain(f": {all_}{counted(group.size, 'unit' if group.is_units else others)}", dim=True))
 
 
 def _shown(group: Group) -> list[str]:

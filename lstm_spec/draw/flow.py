@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -11,7 +12,7 @@ from lstm_spec.draw.cell import DESPERATE
 from lstm_spec.draw.compose import kinds_in, labelled, legend, note, text_node, wires_of
 from lstm_spec.draw.contract import is_learned, occurrences, parameters_of
 from lstm_spec.draw.graph import Graph
-from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot
+from lstm_spec.draw.lattice import STEP, Field, Net, Sink, Spot, names_at_sides
 from lstm_spec.draw.place import TERMINAL
 from lstm_spec.draw.read import read
 from lstm_spec.draw.route import RoutingError, route
@@ -32,27 +33,48 @@ MOST_SLACK, CLOSE = 7, 4
 _SUM, _PRODUCT, _HADAMARD, _QUOTIENT = r",|\S[+−]\S", r"[+−,/∘]", r"[+−,/·]", r"[+−,/·∘]"
 """Signs that part an operand from its neighbours unless it stands in brackets."""
 
-WIDEST = 4.5
+FEW, SWEEPS = 2, 2
+"""Up to how many crossings boxes stand in the order of the equations, and how often they are put in another."""
+
+WIDEST = 4.3
 """How much wider than high the picture gets before its boxes move apart."""
 
 
 def flow_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -> Scene:
     """Return the flow of dimensions through one step of a cell."""
-    found: tuple[int, Scene] | None = None
+    found: Attempt | None = None
     for slack in (*range(MOST_SLACK), DESPERATE):
         if found is not None and slack == DESPERATE:
             break
-        try:
-            tried = _attempt(program, setter, dict(sizes), slack)
-        except RoutingError:
-            continue
-        if found is None or tried[0] < found[0]:
+        tried = _tried(program, setter, dict(sizes), slack)
+        if tried is not None and (found is None or tried.faults < found.faults):
             found = tried
-        if not tried[0]:
+        if found is not None and not found.faults[0]:
             break
     if found is None:
         raise RoutingError(f"{program.name} is too crowded to be drawn")
-    return found[1]
+    return found.scene
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to draw the flow, and what is wrong with it: labels without room, then crossings."""
+
+    scene: Scene
+    faults: tuple[int, int]
+
+
+def _tried(program: Program, setter: Typesetter, sizes: dict[Any, int], slack: int) -> Attempt | None:
+    """Return the flow in the order of the equations, or, where many wires cross in that, in one with fewer."""
+    found: Attempt | None = None
+    for sweeps in (0, SWEEPS):
+        if found is None or found.faults[1] > FEW:
+            try:
+                tried = _attempt(program, setter, sizes, slack, sweeps)
+            except RoutingError:
+                continue
+            found = tried if found is None else min(found, tried, key=lambda attempt: attempt.faults)
+    return found
 
 
 def arithmetic(e: Any, sizes: dict[Any, int]) -> str:
@@ -110,17 +132,19 @@ def _ranks(program: Program, rows: list[Equation]) -> dict[str, int]:
     return ranks
 
 
-def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack: int) -> tuple[int, Scene]:
+def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack: int, sweeps: int) -> Attempt:
     rows = [d for d in program if d.name not in parameters_of(program)]
     graph = read(program, setter, sizes)
     rails = {v for rail in graph.rails for v in (rail[-1], graph.rail_start(rail))}
     ranks = _ranks(program, rows)
     lines = {d.name: _lines(d, setter, sizes) for d in rows}
-    spots = _place(program, graph, rows, ranks, lines, setter, slack)
+    spots = _place(program, graph, rows, ranks, lines, setter, slack, sweeps)
     nets, flows = _nets(program, rows, rails, spots)
     xs = [x for s in spots.values() for x in (s.x - s.half_width, s.x + s.half_width)]
     ys = [y for s in spots.values() for y in (s.y - s.half_height, s.y + s.half_height)]
-    trees = route(Field((min(xs) - 1, min(ys) - 3), (max(xs) + 1, max(ys) + 3)), spots, nets, strict=slack < DESPERATE)
+    low, high = (min(xs) - 1, min(ys) - 3), (max(xs) + 1, max(ys) + 3)
+    field = Field(low, high, texts=names_at_sides(spots.values(), low, high))
+    trees = route(field, spots, nets, strict=slack < DESPERATE)
     formulas = {d.name: str(d) for d in rows}
     nodes = []
     for name, spot in spots.items():
@@ -148,8 +172,8 @@ def _attempt(program: Program, setter: Typesetter, sizes: dict[Any, int], slack:
         legend=legend(kinds_in(nodes, drawn, LEGEND), left, floor - 32, right),
     )
     shapes = {name: evaluate_shape(s.shape, sizes) for name, s in program.symbols.items()}
-    scene, missing = labelled(scene, [(v, [with_shape((), shapes[v])]) for v in trees])
-    return len(missing), scene
+    scene, missing = labelled(scene, [(v, [(with_shape((), shapes[v]),)]) for v in trees])
+    return Attempt(scene, (len(missing), sum(len(w.hops) for w in scene.wires)))
 
 
 def _place(
@@ -160,6 +184,7 @@ def _place(
     lines: dict[str, tuple[Line, ...]],
     setter: Typesetter,
     slack: int,
+    sweeps: int,
 ) -> dict[str, Spot]:
     """Return a column for every rank, its boxes from top to bottom in the order of the equations."""
     used = {s.name for d in rows for s in occurrences(d.expression)}
@@ -169,8 +194,9 @@ def _place(
         columns.setdefault(ranks[d.name], []).append(d.name)
     last = max(columns) + 1
     columns[last] = [f"{name}-out" for name in dict.fromkeys((*program.states, *program.outputs))]
+    columns = _ordered(columns, _uses(program, rows), sweeps)
     sizes = {name: _extent(name, program, lines, setter) for members in columns.values() for name in members}
-    wide = sum(2 * max(sizes[name][0] for name in members) + 5 + slack for members in columns.values())
+    wide = sum(2 * max(sizes[name][0] for name in members) + _channel(members) + slack for members in columns.values())
     gaps = {rank: 2 + slack if rank not in (0, last) else 4 + slack for rank in columns}
     high = max(_height(members, sizes, gaps[rank]) for rank, members in columns.items())
     apart = max(0, ceil(wide / WIDEST) - high - 8) // max(1, max(map(len, columns.values())) - 1)
@@ -185,10 +211,43 @@ def _place(
             own, tall = sizes[name]
             y -= tall
             style: Any = "flow" if name in lines else "east"
-            spots[name] = Spot(name, x, y, half if name in lines else own, tall, style, _fan(name, program, lines))
+            # Names end where their wires begin, and the other way round on the right.
+            shift = (half - own) * ((rank == 0) - (rank == last))
+            at, reach = (x, half) if name in lines else (x + shift, own)
+            spots[name] = Spot(name, at, y, reach, tall, style, _fan(name, program, lines))
             y -= tall + gap
-        x += half + 5 + slack
+        x += half + _channel(members) + slack
     return spots
+
+
+def _channel(members: list[str]) -> int:
+    """Return how far the next column is: there is a line for each wire that turns between them."""
+    return max(5, len(members) + 2)
+
+
+def _uses(program: Program, rows: list[Equation]) -> list[tuple[str, str]]:
+    """Return the pairs of a value and what reads it."""
+    shared = parameters_of(program)
+    uses = [(s.name, d.name) for d in rows for s in occurrences(d.expression) if s.name not in shared]
+    return [*uses, *((name, f"{name}-out") for name in dict.fromkeys((*program.states, *program.outputs)))]
+
+
+def _ordered(columns: dict[int, list[str]], uses: list[tuple[str, str]], sweeps: int) -> dict[int, list[str]]:
+    """Return the columns with each box about as high as those that it reads, then as those that read it, in turns."""
+    ordered = dict(columns)
+    for sweep in range(sweeps):
+        back = bool(sweep % 2)
+        for rank in sorted(ordered, reverse=back):
+            heights = {name: (k + 0.5) / len(members) for members in ordered.values() for k, name in enumerate(members)}
+            means = {name: _mean(name, uses, heights, back) for name in ordered[rank]}
+            ordered[rank] = sorted(means, key=means.__getitem__)
+    return ordered
+
+
+def _mean(name: str, uses: list[tuple[str, str]], heights: Mapping[str, float], back: bool) -> float:
+    """Return the mean height of what a box reads, or of what reads it; its own where there is none."""
+    around = [heights[a if back else b] for b, a in uses if name == (b if back else a)]
+    return sum(around) / len(around) if around else heights[name]
 
 
 def _height(members: list[str], sizes: Mapping[str, tuple[int, int]], gap: int) -> int:

@@ -14,6 +14,7 @@ from lstm_spec.spec.names import shape_text, size_text
 from lstm_spec.spec.operators import Elementwise, hadamard, parts_of
 from lstm_spec.spec.program import Equation, Program, evaluate_shape, names_in
 
+_TIMES = plain("∘ ")
 _SQUARE = Lambda((SLOTS[0],), SLOTS[0] ** 2)
 
 
@@ -96,7 +97,7 @@ class Gradients:
         return (*self.setter.symbol(equation.name), *plain(" = "), *total, *self.formula(equation.expression))
 
     def factor(self, term: Term) -> Text:
-        """Return what a term multiplies its adjoint by: "∘ c'", "[32:102]", "−"; "" where it is the adjoint itself."""
+        """Return what a term multiplies its adjoint by: "∘ (−c')", "[32:102]"; "" for the adjoint itself."""
         return self._factor(term.expression, term.adjoint)
 
     def _factor(self, e: Any, adjoint: str) -> Text:
@@ -115,9 +116,13 @@ class Gradients:
             by = self.formula(hadamard(*others))
             if len(others) == 1 and isinstance(others[0], MatAdd):
                 by = (*plain("("), *by, *plain(")"))
-            return (*before, *plain(" ∘ " if before else "∘ "), *by)
+            return (*before, *(plain(" ∘ ") if before else _TIMES), *by)
         if isinstance(e, MatMul) and not any(getattr(a, "is_Matrix", False) for a in others):
-            return (*self.setter.around(MatMul(*others, hole(*e.shape), evaluate=False)), *self._factor(inner, adjoint))
+            scale = self.setter.around(MatMul(*others, hole(*e.shape), evaluate=False))
+            factor = self._factor(inner, adjoint)
+            # Not −∘ c, which would read as an operation of that name.
+            within = factor[:1] == _TIMES
+            return (*_TIMES, *plain("("), *scale, *factor[1:], *plain(")")) if within else (*scale, *factor)
         return self.formula(e)
 
     def formula(self, e: Any) -> Text:

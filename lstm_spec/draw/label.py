@@ -5,12 +5,30 @@ from dataclasses import dataclass
 from itertools import chain, product
 
 from lstm_spec.draw.scene import Joint, Label, Node, Panel, Point, Wire
-from lstm_spec.draw.text import Text
+from lstm_spec.draw.text import Text, width
 
 SIZE, FURTHER, FURTHEST = 9.0, 5.0, 12.0
 """Font size in points; how much further from its wire a label stands that finds no room right beside it, or nearly."""
 
+LEADING = 1.25
+"""Distance between the lines of a label relative to their size."""
+
+Wording = tuple[Text, ...]
+"""What a label says, line by line."""
+
+CLEAR = 12.0
+"""How much longer than a label the way is that has room for it, in points, with a tip at its end."""
+
 _SHARES = (0.5, 0.35, 0.65, 0.22, 0.78, 0.1, 0.9, 0.42, 0.58, 0.28, 0.72, 0.16, 0.84)
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A label that found no room: its value, and by how many points the picture is too narrow at which abscissa."""
+
+    value: str
+    x: float
+    points: float
 
 
 @dataclass(frozen=True)
@@ -67,14 +85,14 @@ def tip(wire: Wire) -> Rect:
 
 
 def place_labels(
-    texts: Sequence[tuple[str, Sequence[Text]]],
+    texts: Sequence[tuple[str, Sequence[Wording]]],
     wires: Sequence[Wire],
     joints: Sequence[Joint],
     nodes: Sequence[Node],
     panels: Sequence[Panel],
     fixed: Sequence[Rect] = (),
-) -> tuple[list[Label], list[str]]:
-    """Return a label for every (value, wordings) along its wires, and the values that found no room.
+) -> tuple[list[Label], list[Lack]]:
+    """Return the labels, one a line, for every (value, wordings) along its wires, and those that found no room.
 
     The first wording that fits is taken; values with the fewest free places choose first.
     """
@@ -89,32 +107,56 @@ def place_labels(
     obstacles += fixed
     own = {value: [wire for wire in wires if wire.value == value] for value, _ in texts}
 
-    def free(value: str, text: Text, away: Sequence[float]) -> Iterator[tuple[Label, Rect]]:
-        places = _candidates(value, text, own[value], away)
-        return ((label, room) for label, room in places if not any(room.touches(o) for o in obstacles))
+    def free(value: str, wording: Wording, away: Sequence[float]) -> Iterator[tuple[Wording, Rect]]:
+        places = _candidates(wording, own[value], away)
+        return ((wording, room) for room in places if not any(room.touches(o) for o in obstacles))
 
-    near = {value: [list(free(value, text, (0.0, FURTHER))) for text in wordings] for value, wordings in texts}
+    near = {value: [list(free(value, said, (0.0, FURTHER))) for said in wordings] for value, wordings in texts}
     wordings_of = dict(texts)
-    placed: list[tuple[Label, Rect]] = []
+    placed: dict[str, tuple[Wording, Rect]] = {}
     for value in sorted(near, key=lambda v: [len(some) for some in near[v]]):
-        far = (place for text in wordings_of[value] for place in free(value, text, (FURTHEST,)))
+        far = (place for said in wordings_of[value] for place in free(value, said, (FURTHEST,)))
         candidates = chain(*near[value], far)
-        fitting = ((c, r) for c, r in candidates if not any(r.grown(1.5).touches(other) for _, other in placed))
+        others = [room for _, room in placed.values()]
+        fitting = ((c, r) for c, r in candidates if not any(r.grown(1.5).touches(other) for other in others))
         chosen = next(fitting, None)
         if chosen is not None:
-            placed.append(chosen)
-    found = {label.of for label, _ in placed}
-    return [label for label, _ in placed], [value for value, _ in texts if value not in found]
+            placed[value] = chosen
+    missing = [(value, min(wordings, key=_width)) for value, wordings in texts if value not in placed]
+    boxes = [*(around(n.center, n.width, n.height) for n in nodes), *(strip(a, b) for a, b in segments(wires))]
+    labels = [label for value, place in placed.items() for label in _lines(value, *place)]
+    return labels, [_lack(value, said, own[value], boxes) for value, said in missing]
 
 
-def _candidates(value: str, text: Text, wires: Sequence[Wire], away: Sequence[float]) -> Iterator[tuple[Label, Rect]]:
+def _width(wording: Wording) -> float:
+    return max(width(line, SIZE) for line in wording)
+
+
+def _lines(value: str, wording: Wording, room: Rect) -> Iterator[Label]:
+    """Yield the lines of a label from the top."""
+    top, x = room.high - Label(value, (), (0, 0), SIZE).height / 2, (room.left + room.right) / 2
+    for number, line in enumerate(wording):
+        yield Label(value, line, (x, top - number * LEADING * SIZE), SIZE)
+
+
+def _lack(value: str, wording: Wording, wires: Sequence[Wire], boxes: Sequence[Rect]) -> Lack:
+    """Return what a label lacks on the longest straight part of its own wires, or right of it."""
+    (x, y), (end, high) = max(segments(wires), key=lambda s: abs(s[0][0] - s[1][0]) + abs(s[0][1] - s[1][1]))
+    wanted, middle = _width(wording) + CLEAR, (y + high) / 2
+    if y == high:
+        return Lack(value, (x + end) / 2, wanted - abs(end - x))
+    level = [b.left for b in boxes if b.left > x and b.low < middle + SIZE and middle - SIZE < b.high]
+    return Lack(value, x, wanted - min((left - x for left in level), default=wanted))
+
+
+def _candidates(wording: Wording, wires: Sequence[Wire], away: Sequence[float]) -> Iterator[Rect]:
     """Return places for a label, the best first: near the source, above or to the right, in the middle.
 
     away: how much further from the wire than right beside it.
     """
-    ranked: list[tuple[float, Label, Rect]] = []
-    blank = Label(value, text, (0, 0), SIZE)
-    wide, high = blank.width, blank.height
+    ranked: list[tuple[float, Rect]] = []
+    wide = _width(wording)
+    high = Label("", (), (0, 0), SIZE).height + (len(wording) - 1) * LEADING * SIZE
     for number, (a, b) in enumerate(segments(wires)):
         length = abs(a[0] - b[0]) + abs(a[1] - b[1])
         flat = a[1] == b[1]
@@ -125,5 +167,5 @@ def _candidates(value: str, text: Text, wires: Sequence[Wire], away: Sequence[fl
                 off = side * ((high / 2 + 1.6 + further) if flat else (wide / 2 + 4 + further))
                 center = (x, y + off) if flat else (x + off, y)
                 penalty = number + 0.6 * position + (0.8 if side < 0 else 0) + (6 if reach > length else 0) + further
-                ranked.append((penalty, Label(value, text, center, SIZE), around(center, wide, high)))
-    return ((label, rect) for _, label, rect in sorted(ranked, key=lambda r: r[0]))
+                ranked.append((penalty, around(center, wide, high)))
+    return (rect for _, rect in sorted(ranked, key=lambda r: r[0]))

@@ -3,6 +3,7 @@
 A lattice step is ``STEP`` points; every border and every wire lies on lattice lines.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,6 +160,14 @@ class Field:
     frames: tuple[tuple[Vertex, Vertex], ...] = ()
     texts: tuple[tuple[Vertex, Vertex], ...] = ()
     fans: tuple[tuple[Vertex, Vertex], ...] = ()
+
+
+def names_at_sides(spots: Iterable[Spot], low: Vertex, high: Vertex) -> tuple[tuple[Vertex, Vertex], ...]:
+    """Return the columns of the names left and right on a field, around which no wire should make its way."""
+    names = [s for s in spots if s.style in ("east", "west")]
+    left = max(s.x + s.half_width for s in names if 2 * s.x < low[0] + high[0])
+    right = min(s.x - s.half_width for s in names if 2 * s.x > low[0] + high[0])
+    return (low, (left - 1, high[1])), ((right + 1, low[1]), high)
 
 
 @dataclass(frozen=True)

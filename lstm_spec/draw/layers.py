@@ -1,6 +1,8 @@
 """The views over time: unrolled, stacked layers, both directions."""
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from lstm_spec.draw.blocks import SHOWN, Board, Row, above, below, grid, rows_of, steps_shown
@@ -11,6 +13,9 @@ from lstm_spec.draw.words import display_name, number_text
 from lstm_spec.spec.notation import size_text
 from lstm_spec.spec.program import Program
 
+MOST_TERMS = 2
+"""How many equal numbers of parameters are added one by one; more are multiplied."""
+
 
 def layers_scene(
     program: Program, setter: Typesetter, sizes: Mapping[Any, int], *, layers: int, steps: int | None
@@ -19,9 +24,7 @@ def layers_scene(
     board = Board(program, setter, sizes)
     rows = rows_of(board, layers, both=False)
     shown = steps_shown(steps, SHOWN if layers == 1 else SHOWN - 1)
-    rise = 14
-    _, half = grid(board, rows, shown, pitch=17, rise=rise)
-    top = rise * (layers - 1)
+    _, half = grid(board, rows, shown, pitch=17, rise=14)
     output = program.states[0]
     for step in (s for s in shown if s != "…"):
         column = board.spots[f"layer1-{step}"].x
@@ -34,7 +37,7 @@ def layers_scene(
             board.net(value, source, Sink(cell.id, port=below(cell)), text=wire, port=leaving)
             source = cell.id
             wire = with_shape(board.symbol(output, step, row.mark) if row is not rows[-1] else (), board.shape(output))
-        end = f"{output}-{step}-top"
+        end, top = f"{output}-{step}-top", board.spots[source].y
         board.terminal(end, board.symbol(output, step, rows[-1].mark), column, top + half + 6, "north")
         board.net(f"{output}-{step}", source, Sink(end), text=wire, port=above(board.spots[source]))
     name = display_name(program.name)
@@ -81,8 +84,17 @@ def _input(board: Board, step: str, x: int, y: int) -> str:
 
 def _shared(rows: Sequence[Row]) -> list[Text]:
     """Say how many parameters there are, and that every step uses the same."""
-    counts = [row.parameters for row in rows]
-    total = sum(counts[1:], start=counts[0])
+    alike = [(count, sum(row.omits or 1 for row in same)) for count, same in groupby(rows, lambda row: row.parameters)]
+    products = [count * many for count, many in alike]
+    total = sum(products[1:], start=products[0])
     total = total.factor() if hasattr(total, "factor") else total
-    parts = "" if len(rows) == 1 else f" = {' + '.join(number_text(c) for c in counts)}"
+    terms = [_times(number_text(count), many) for count, many in alike]
+    parts = "" if len(rows) == 1 else f" = {' + '.join(terms)}"
     return [plain(f"{number_text(total)} parameters{parts}, the same at every step", dim=True)]
+
+
+def _times(count: str, many: int) -> str:
+    """Return equal numbers of parameters together, in parentheses if one is a sum outside of any."""
+    if many <= MOST_TERMS:
+        return " + ".join([count] * many)
+    return f"{many} · ({count})" if re.search(r"[+−]", re.sub(r"\(.*?\)", "", count)) else f"{many} · {count}"

@@ -7,6 +7,7 @@ from math import ceil
 from lstm_spec.draw.columns import BUS, FUNCTION, POINT, Band, Columns, arrange, layer_band, rail_band
 from lstm_spec.draw.graph import Graph, Op
 from lstm_spec.draw.lattice import STEP, Field, Net, Port, Sink, Spot, Style, Vertex
+from lstm_spec.draw.room import Room
 from lstm_spec.draw.scene import Line
 from lstm_spec.draw.text import Text, bold, characters, plain, width
 
@@ -33,13 +34,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Plan:
-    """A cell on the lattice: spots by id, nets, the frame of the cell, and the text of what enters and leaves."""
+    """A cell on the lattice: spots by id, nets, the frame of the cell, the text of what enters and leaves, and where
+    its columns are."""
 
     spots: Mapping[str, Spot]
     nets: tuple[Net, ...]
     frame: tuple[Vertex, Vertex]
     terminals: Mapping[str, Text]
     boxes: Mapping[str, Box]
+    columns: tuple[int, ...]
     texts: tuple[tuple[Vertex, Vertex], ...] = ()
     fans: tuple[tuple[Vertex, Vertex], ...] = ()
 
@@ -78,9 +81,8 @@ def box_of(op: Op, band: Band | None, *, on_rail: bool = False) -> Box:
 def plan(
     graph: Graph,
     names: Mapping[str, Text],
+    room: Room,
     *,
-    slack: int = 0,
-    layers: tuple[str, ...] = (),
     dress: Callable[[Op], Op] = lambda op: op,
     margin: int = 0,
     heading: float = 0,
@@ -88,16 +90,15 @@ def plan(
 ) -> Plan:
     """Return a cell on the lattice.
 
-    names: the text of what enters and leaves, by the id of its terminal or of its value; slack: extra lattice lines
-    between bands and columns; layers: the order of the learned layers to try; dress: what an operation shows instead;
-    margin: extra lattice lines on the right, for long labels; heading: the width of the frame's title in points;
-    from_left: whether inputs enter there and not from below.
+    names: the text of what enters and leaves, by the id of its terminal or of its value; room: what to try; dress: what
+    an operation shows instead; margin: extra lattice lines on the right, for long labels; heading: the width of the
+    frame's title in points; from_left: whether inputs enter there and not from below.
     """
-    columns = arrange(graph, layers)
+    columns, slack = arrange(graph, room.layers), room.slack
     on_rails = {op for rail in graph.rails for op in rail}
     boxes = {op.id: box_of(dress(op), columns.band(op.id), on_rail=op.id in on_rails) for op in graph.ops}
     boxes = _alike(columns, boxes)
-    centers, right = _centers(columns, boxes, 6 + 2 * (len(graph.inputs) > 1), slack)
+    centers, right = _centers(columns, boxes, 6 + 2 * (len(graph.inputs) > 1), room)
     wide = max(right + 3 + margin, ceil(heading / STEP) + 2) + 2 * len(graph.outputs)
     heights = _heights(graph, columns, boxes, slack)
     lift = ceil((wide + AROUND) / WIDEST) - max(heights.values()) - AROUND
@@ -113,7 +114,9 @@ def plan(
     bars = [spots[op.id] for op in graph.ops if op.kind == "concat"]
     orders = [((s.x - 3, s.y + s.half_height + 1), (s.x + 3, s.y + s.half_height + 1)) for s in bars]
     title = (0, top - 1), (ceil(heading / STEP) + 1, top - 1)
-    return Plan({**spots, **outside}, nets, frame, terminals, boxes, (title, *orders), _fans(graph, spots, frame))
+    fans = _fans(graph, spots, frame)
+    middles = tuple(sorted(centers.values()))
+    return Plan({**spots, **outside}, nets, frame, terminals, boxes, middles, (title, *orders), fans)
 
 
 def _fans(graph: Graph, spots: Mapping[str, Spot], frame: tuple[Vertex, Vertex]) -> tuple[tuple[Vertex, Vertex], ...]:
@@ -144,7 +147,7 @@ def _heights(graph: Graph, columns: Columns, boxes: Mapping[str, Box], slack: in
     half = {band: max(box.half_height for box in inside) for band, inside in members.items()}
     lanes = max(0, len(_from_below(graph)) - 1)
     wandering = max(0, len([1 for before, _ in graph.states if before not in _rail_starts(graph)]) - 1)
-    y = half.get(BUS, 1) + 2 + slack + 2 * wandering
+    y = half.get(BUS, 0) + 2 + slack + 2 * wandering
     heights = {BUS: y}
     y += half.get(BUS, 0)
     for band in sorted(band for band in half if band[0] == "bus" and band != BUS):
@@ -190,14 +193,15 @@ def _rail_starts(graph: Graph) -> set[str]:
     return {graph.rail_start(rail) for rail in graph.rails}
 
 
-def _centers(columns: Columns, boxes: Mapping[str, Box], margin: int, slack: int) -> tuple[dict[int, int], int]:
+def _centers(columns: Columns, boxes: Mapping[str, Box], margin: int, room: Room) -> tuple[dict[int, int], int]:
     """Return the centre of every column and where the last one ends."""
     centers, x = {}, margin
     early = {columns.place[id][0] for id in columns.graph.early}
     for position, column in enumerate(columns.order):
         x += 3 if position and columns.order[position - 1] in early else 0
         half = max(boxes[id].half_width for id, (c, _) in columns.place.items() if c == column)
-        x += (3 + slack if position else 0) + half
+        x += (3 + room.slack if position else 0) + half
+        x += room.columns[position] if room.columns else 0
         centers[column] = x
         x += half
     return centers, x

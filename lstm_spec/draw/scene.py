@@ -94,12 +94,16 @@ class Joint:
 
 @dataclass(frozen=True)
 class Label:
-    """Free text: what it belongs to (a value, or "" for a note), the centre of its box, its size in points."""
+    """Free text: what it belongs to (a value, or "" for a note), the centre of its box, its size in points.
+
+    flush: whether it begins where its box begins, also in a narrower font.
+    """
 
     of: str
     text: Text
     center: Point
     size: float
+    flush: bool = False
 
     @property
     def width(self) -> float:

@@ -77,6 +77,22 @@ def characters(line: Text) -> str:
     return "".join(run.text for run in line)
 
 
+def halves(line: Text) -> tuple[Text, ...]:
+    """Return a product in two lines of about the same width, the sign at the head of the second; () for another text.
+
+    >>> [characters(half) for half in halves(plain("dx = dy∘(1 − y∘y)∘z"))]
+    ['dx = dy∘(1 − y∘y)', '∘z']
+    """
+    single = [replace(run, text=c) for run in line for c in run.text]
+    depth, cuts = 0, []
+    for position, run in enumerate(single):
+        depth += (run.text in "([") - (run.text in ")]")
+        if run.text == "∘" and not depth and any(earlier.text.isalnum() for earlier in single[:position]):
+            cuts.append((tuple(single[:position]), tuple(single[position:])))
+    best = min(cuts, key=lambda cut: max(width(half, 1) for half in cut), default=())
+    return tuple(_merged(list(half)) for half in best)
+
+
 @dataclass(frozen=True)
 class Typesetter:
     """Writes symbols and formulas in a notation, at a step of time.

@@ -1,5 +1,6 @@
 """A scene as TikZ: a standalone LaTeX document that compiles with pdflatex and nothing but TikZ."""
 
+import re
 from itertools import chain
 
 from lstm_spec.draw.compose import extent, sample_node
@@ -20,6 +21,7 @@ _LETTERS = {
     "⁺": "^{+}", "²": "^{2}", "³": "^{3}", "⁻": "^{-}", "¹": "^{1}", "ᵀ": r"^{\top}", "⊤": r"\top", "≤": r"\leq",
     "≥": r"\geq", "′": "'", "√": r"\surd", "∞": r"\infty",
 }  # fmt: skip
+_WORD = re.compile(r"([A-Za-z]{2,})")
 _ACCENTS = {"\u0303": "tilde", "\u0304": "bar", "\u0302": "hat", "\u0307": "dot"}
 _SPECIAL = {
     "_": r"\_",
@@ -54,8 +56,8 @@ def tikz(scene: Scene, theme: Theme = "auto") -> str:
             r"\usetikzlibrary{arrows.meta}",
             r"\pagestyle{empty}",
             *defined,
-            r"\begin{document}\sffamily\noindent\pagecolor{paper}\color{ink}",
             *_page_size(scene),
+            r"\begin{document}\sffamily\noindent\pagecolor{paper}\color{ink}",
             r"\begin{tikzpicture}[x=1bp,y=1bp,line width=1.2bp,inner sep=0pt]",
             *chain.from_iterable(body),
             r"\end{tikzpicture}",
@@ -71,8 +73,7 @@ def _page_size(scene: Scene) -> list[str]:
     return [
         rf"\pdfpagewidth={wide}bp\pdfpageheight={high}bp\paperwidth={wide}bp\paperheight={high}bp",
         r"\hoffset=-1in\voffset=-1in\oddsidemargin=20bp\topmargin=10bp\headheight=0bp\headsep=0bp",
-        rf"\textwidth={wide}bp\hsize=\textwidth\columnwidth=\textwidth\linewidth=\textwidth",
-        rf"\textheight={high}bp\vsize=\textheight\parindent=0pt\noindent",
+        rf"\textwidth={wide}bp\textheight={high}bp\parindent=0pt",
     ]
 
 
@@ -128,16 +129,17 @@ def _node(n: Node, marked: frozenset[str] = frozenset(), rounding: float = 6) ->
 
 
 def _label(label: Label) -> list[str]:
-    return _text(Line(label.text, label.size), label.center)
+    line, (x, y) = Line(label.text, label.size), label.center
+    return _text(line, (x - label.width / 2, y), "base west") if label.flush else _text(line, (x, y))
 
 
-def _text(line: Line, at: Point) -> list[str]:
+def _text(line: Line, at: Point, anchor: str = "base") -> list[str]:
     if not line.text:
         return []
     # Computer Modern is narrower than the font that widths are measured in, so a line never outgrows its box.
     down = (at[0], at[1] - 0.35 * line.size)
     size = rf"\fontsize{{{number(line.size)}bp}}{{{number(line.size * LEADING)}bp}}\selectfont"
-    return [rf"\node[anchor=base,text=ink] at {_at(down)} {{{size} {_runs(line.text)}}};"]
+    return [rf"\node[anchor={anchor},text=ink] at {_at(down)} {{{size} {_runs(line.text)}}};"]
 
 
 def _runs(text: Text) -> str:
@@ -147,15 +149,20 @@ def _runs(text: Text) -> str:
 
 def _run(run: Run) -> str:
     if run.low or run.high:
-        return f"${'_' if run.low else '^'}{{{_math(run.text, upright=True)}}}$"
+        return f"${'_' if run.low else '^'}{{{_index(run.text)}}}$"
     if run.italic:
         return f"${_math(run.text)}$"
     content = "".join(f"${_LETTERS[c]} $" if c in _LETTERS else _SPECIAL.get(c, c) for c in run.text)
-    content = rf"\textbf{{{content}}}" if run.bold else content
+    content = rf"\textbf{{\boldmath {content}}}" if run.bold else content
     return rf"\textcolor{{dim}}{{{content}}}" if run.dim else content
 
 
-def _math(text: str, *, upright: bool = False) -> str:
+def _index(text: str) -> str:
+    """Return a subscript or superscript: a word is upright, a single letter is a variable."""
+    return "".join(rf"\mathrm{{{part}}}" if _WORD.fullmatch(part) else _math(part) for part in _WORD.split(text))
+
+
+def _math(text: str) -> str:
     """Return letters for math mode, a combining tilde over the letter before it."""
     written: list[str] = []
     for c in text:
@@ -164,7 +171,7 @@ def _math(text: str, *, upright: bool = False) -> str:
         elif c in _LETTERS:
             written.append(_LETTERS[c] + " ")
         else:
-            written.append(rf"\mathrm{{{c}}}" if upright and c.isalpha() else _SPECIAL.get(c, c))
+            written.append(_SPECIAL.get(c, c))
     return "".join(written)
 
 

@@ -14,6 +14,7 @@ from lstm_spec.draw.graph import Graph, Op
 from lstm_spec.draw.label import Rect
 from lstm_spec.draw.place import TERMINAL, plan
 from lstm_spec.draw.read import read
+from lstm_spec.draw.room import Room, wider
 from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Label, Line, Panel, Scene
 from lstm_spec.draw.text import Text, Typesetter, characters, plain, width, with_shape
@@ -34,14 +35,19 @@ def unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -
     whole = read(program, setter, dict(sizes))
     groups = _groups(program, whole, setter)
     own = _own(whole, {g.value for g in groups})
-    return best_scene(
-        own, lambda slack, layers: _attempt(program, own, whole, groups, setter, sizes, slack), program.name
-    )
+    return best_scene(own, lambda room: _attempt(program, own, whole, groups, setter, sizes, room), program.name)
 
 
 def _neurons(graph: Graph) -> list[Op]:
     """Return the layers of which this unit has one neuron each: not those that feed a layer or the outside."""
-    return [o for o in graph.ops if o.kind == "layer" and not is_hidden(graph, o) and not _projects(graph, o)]
+    layers = [o for o in graph.ops if o.kind == "layer" and not is_hidden(graph, o)]
+    return [o for o in layers if not _projects(graph, o) and not _masks(graph, o)]
+
+
+def _masks(graph: Graph, op: Op) -> bool:
+    """Tell whether a layer mixes nothing and is only seen whole, as an input with some entries dropped."""
+    single = [r for r in graph.readers(op.id) if r.kind != "concat" and op.id not in graph.mixed(r)]
+    return not op.mixes and not single and op.id not in graph.leaving
 
 
 def _projects(graph: Graph, op: Op) -> bool:
@@ -111,7 +117,7 @@ def _attempt(
     groups: Sequence[Group],
     setter: Typesetter,
     sizes: Mapping[Any, int],
-    slack: int,
+    room: Room,
 ) -> Attempt | None:
     single = replace(setter, unit=UNIT)
     names = {name: single.symbol(name) for name in program.symbols}
@@ -121,13 +127,13 @@ def _attempt(
     layout = plan(
         own,
         names,
-        slack=slack,
+        room,
         heading=heading,
         from_left=True,
         dress=lambda op: replace(op, kind="neuron") if op.kind == "layer" else op,
     )
     try:
-        trees = route(layout.board, layout.spots, layout.nets, strict=slack < DESPERATE)
+        trees = route(layout.board, layout.spots, layout.nets, strict=room.slack < DESPERATE)
     except RoutingError:
         return None
     formulas = {d.name: str(d) for d in program}
@@ -159,15 +165,17 @@ def _attempt(
         labels=(),
         panels=(Panel("unit", (x0, y0), (x1, y1), title_),),
     )
-    texts = [(value, [with_shape(names[value] if _is_named(own, value) else (), (1, 1))]) for value in trees]
-    fan = [Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons))] if neurons else []
-    scene, missing = labelled(scene, texts, fan)
+    texts = [(value, [(with_shape(names[value] if _is_named(own, value) else (), (1, 1)),)]) for value in trees]
+    fan = Rect(x0, row, x1, min(n.center[1] - n.height / 2 for n in neurons)) if neurons else None
+    scene, missing = labelled(scene, texts, [fan] if fan else [])
     scene = replace(
         scene, nodes=(*scene.nodes, *entries), wires=(*lines, *scene.wires), labels=(*scene.labels, *notes, *said)
     )
     items = legend(kinds_in(scene.nodes, replace(drawn, wires=scene.wires), LEGEND), x0, floor, max(x1, x0 + 520))
     crossings = sum(len(w.hops) for w in scene.wires)
-    return Attempt(replace(scene, legend=items), (len(missing), crossings, sum(t.length for t in trees.values())))
+    under = sum(min(y for _, y in w.points) < fan.high for w in drawn.wires) if fan else 0
+    faults = len(missing) + under, crossings, sum(t.length for t in trees.values())
+    return Attempt(replace(scene, legend=items), faults, wider(room, layout.columns, missing))
 
 
 def _is_named(graph: Graph, value: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 def aside() -> Iterator[None]:
     """Send to stderr whatever is printed to stdout, by Python or by a library in C that knows only the descriptor."""
     # Where stderr is closed, the first file that is opened gets its number: let it be the one that takes everything.
-    with open(os.devnull, "w"), contextlib.redirect_stdout(sys.stderr), _descriptor(1, 2):
+    with open(os.devnull, "w", encoding="utf-8"), contextlib.redirect_stdout(sys.stderr), _descriptor(1, 2):
         yield
 
 

@@ -16,12 +16,17 @@ def status_dict(findings: Findings) -> dict[str, Any]:
     return {"done": sum(verdicts.values()), "left": findings.left(), "verdicts": dict(sorted(verdicts.items()))}
 
 
+def jobs_done(count: int) -> str:
+    """Say how many jobs are done."""
+    return f"{count:,} job{'' if count == 1 else 's'} done"
+
+
 def status_lines(findings: Findings) -> Iterator[str]:
     """Yield how far a campaign has come, then a line for each job that is not verified."""
     status = status_dict(findings)
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in status["verdicts"].items())
     left = f"; {status['left']:,} left" if status["left"] else ""
-    yield f"{status['done']:,} jobs done{left}" + (f": {verdicts}" if verdicts else "")
+    yield f"{jobs_done(status['done'])}{left}" + (f": {verdicts}" if verdicts else "")
     for job, rows in by_job(findings.rows()).items():
         if rows[0].verdict != "verified":
             failing = [r for r in rows if r.status in ("discrepancy", "error", "inconclusive")]
@@ -100,7 +105,16 @@ def column_of(row: Row) -> str:
     return "laws" if row.check.startswith("law_") else row.check
 
 
-_SEVERITY = ("discrepancy", "error", "inconclusive", "known_deviation", "blocked", "verified", "not_claimed")
+_SEVERITY = (
+    "discrepancy",
+    "error",
+    "inconclusive",
+    "not_reached",
+    "known_deviation",
+    "blocked",
+    "verified",
+    "not_claimed",
+)
 
 
 def worst_of(statuses: Sequence[str]) -> str:

@@ -71,8 +71,8 @@ def as_dict(filled: Iterable[Filled], *, date: str, version: str) -> dict[str, A
     return {"date": date, "lstm_spec": version, "tables": every}
 
 
-def markdown(filled: Sequence[Filled], *, date: str, version: str) -> str:
-    """Return tables as a page of Markdown."""
+def markdown(filled: Sequence[Filled], *, date: str, version: str, scripts: str | None = None) -> str:
+    """Return tables as a page of Markdown; scripts: where the page finds those of its discrepancies, if anywhere."""
     lines = [
         "# Which implementation computes what",
         "",
@@ -84,12 +84,14 @@ def markdown(filled: Sequence[Filled], *, date: str, version: str) -> str:
         lines += ["", *_versions(one)]
         if one.notes:
             lines += ["", "What was seen:", ""]
-            lines += [f"{k}. {_plain(_note(cell))}" for k, cell in enumerate(one.notes, start=1)]
+            for k, cell in enumerate(one.notes, start=1):
+                link = f" [Script]({scripts}/{cell.script})." if scripts and cell.script else ""
+                lines.append(f"{k}. {_plain(_note(cell))}{link}")
     return "\n".join(lines) + "\n"
 
 
-def html(filled: Sequence[Filled], *, date: str, version: str) -> str:
-    """Return tables as a page of HTML that needs nothing beside it."""
+def html(filled: Sequence[Filled], *, date: str, version: str, scripts: str | None = None) -> str:
+    """Return tables as a page of HTML that needs nothing beside it; scripts: where it finds them, if anywhere."""
     parts = [_HEAD, "<h1>Which implementation computes what</h1>"]
     parts.append(f"<p>Made by <code>lstm-spec conformance</code> of lstm_spec {version} on {date}. {LEGEND}</p>")
     for one in filled:
@@ -97,7 +99,11 @@ def html(filled: Sequence[Filled], *, date: str, version: str) -> str:
         parts += [f"<h2>{escape(one.table.title)}</h2>", "<table><thead>", _tr(head, "th"), "</thead><tbody>"]
         parts += [*(_tr(row, "td") for row in body), "</tbody></table>", f"<p>{escape(' '.join(_versions(one)))}</p>"]
         if one.notes:
-            parts += ["<ol>", *(f"<li>{escape(_note(cell))}</li>" for cell in one.notes), "</ol>"]
+            parts.append("<ol>")
+            for cell in one.notes:
+                link = f' <a href="{scripts}/{cell.script}">Script</a>.' if scripts and cell.script else ""
+                parts.append(f"<li>{escape(_note(cell))}{link}</li>")
+            parts.append("</ol>")
     return "\n".join(parts) + "\n"
 
 

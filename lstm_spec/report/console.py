@@ -13,7 +13,16 @@ from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
-from lstm_spec.verify.verdict import DISCREPANCY, ERROR, INCONCLUSIVE, KNOWN_DEVIATION, VERIFIED, CheckResult, Report
+from lstm_spec.verify.verdict import (
+    DISCREPANCY,
+    ERROR,
+    INCONCLUSIVE,
+    KNOWN_DEVIATION,
+    NOT_REACHED,
+    VERIFIED,
+    CheckResult,
+    Report,
+)
 
 _STYLES = {
     "verified": "green",
@@ -21,6 +30,7 @@ _STYLES = {
     "inconclusive": "yellow",
     "error": "bold red",
     "known_deviation": "yellow",
+    "not_reached": "yellow",
 }
 _MOST_NUMBERS = 64
 
@@ -44,8 +54,8 @@ def print_report(report: Report, console: Console) -> None:
     style = _STYLES.get(report.verdict, "")
     kind = f" ({report.kind.upper()})" if report.kind else ""
     console.print(Text.assemble((report.verdict.upper(), style), f"{kind}  {headline(report)}"), soft_wrap=True)
-    if report.interrupted:
-        console.print("Interrupted: what follows is what was known by then.")
+    for line in stopped_lines(report):
+        console.print(line)
     for line in accuracy_lines(report):
         _print_line(console, line)
     for line in diagnosis_lines(report):
@@ -71,6 +81,12 @@ def print_report(report: Report, console: Console) -> None:
 def _print_line(console: Console, line: str) -> None:
     # As a Text, or what looks like markup in other people's words would be taken for it.
     console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def stopped_lines(report: Report) -> list[str]:
+    """Say so where a verification did not come to its end."""
+    why = {"Interrupted": report.interrupted, "Out of time": report.out_of_time}
+    return [f"{reason}: what follows is what was known by then." for reason, holds in why.items() if holds]
 
 
 def detection_lines(report: Report) -> list[str]:
@@ -105,7 +121,8 @@ def diagnosis_lines(report: Report) -> list[str]:
 def headline(report: Report) -> str:
     """Say what the verdict covers, in one line."""
     claimed = [c.id for c in report.checks if c.status == VERIFIED and not c.id.startswith("law_")]
-    passes = "forward and gradients" if any(c.id.startswith("gradient_") for c in report.checks) else "forward"
+    backward = (c for c in report.checks if c.id.startswith("gradient_") and c.status != NOT_REACHED)
+    passes = "forward and gradients" if any(backward) else "forward"
     cases = f"{report.cases:,} case{'' if report.cases == 1 else 's'}"
     asked = f"{passes} in {' and '.join(report.dtypes)}, {cases}, seed {report.seed}"
     unclaimed = [c.id for c in report.checks if c.status == "not_claimed"]
@@ -115,6 +132,8 @@ def headline(report: Report) -> str:
         limits = ", ".join(f"{found.median:.1g} in {name}" for name, found in report.detection.items())
         scope += f"; smallest detectable error of one weight {limits}"
     scope += f"; {', '.join(unclaimed)} not claimed" if unclaimed else ""
+    left = sum(c.status == NOT_REACHED for c in report.checks)
+    scope += f"; {left} check{'' if left == 1 else 's'} not reached" if left else ""
     known = [c.id for c in report.checks if c.status == KNOWN_DEVIATION]
     scope += f"; known to deviate in {', '.join(known)}" if known else ""
     if report.verdict == VERIFIED:

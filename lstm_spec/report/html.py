@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lstm_spec.report import chart
-from lstm_spec.report.console import accuracy_lines, case_lines, detection_lines, diagnosis_lines, headline
+from lstm_spec.report.console import (
+    accuracy_lines,
+    case_lines,
+    detection_lines,
+    diagnosis_lines,
+    headline,
+    stopped_lines,
+)
 from lstm_spec.report.markup import Markup, cells, join, page, row, section, table, tag
 from lstm_spec.report.typeset import equations, lines_of, picture, typeset
 from lstm_spec.verify.evidence import Evidence, evidence
@@ -19,14 +26,15 @@ _MOST_NUMBERS = 60
 _SIGNS = {"verified": "✓", "discrepancy": "✗", "error": "✗", "inconclusive": "?"}
 
 
-def html(report: Report) -> str:
-    """Return a report as a page."""
+def html(report: Report | ModelReport) -> str:
+    """Return a report as a page; of a model, its recurrent nodes one after the other."""
+    if isinstance(report, ModelReport):
+        return _model(report)
     title = f"{report.target}: {report.verdict}"
     return page(title, tag("p", "lstm-spec verify", class_="eyebrow"), *_sections(report), _footer(report))
 
 
-def model_html(report: ModelReport) -> str:
-    """Return the report on a model as a page, its recurrent nodes one after the other."""
+def _model(report: ModelReport) -> str:
     name = f"{report.model} in {report.runtime}"
     parts: list[Markup] = []
     for k, found in enumerate(report.found):
@@ -57,12 +65,11 @@ def _sections(report: Report, prefix: str = "") -> Iterator[Markup]:
 def _verdict(report: Report) -> Markup:
     word = f"{_SIGNS.get(report.verdict, '')} {report.verdict.upper()}"
     kind = f" ({report.kind.upper()})" if report.kind else ""
-    interrupted = "Interrupted: what follows is what was known by then."
     return tag(
         "div",
         tag("p", f"{word}{kind}".strip(), class_="word"),
         tag("p", headline(report)),
-        *(tag("p", line) for line in [*accuracy_lines(report), *([interrupted] if report.interrupted else [])]),
+        *(tag("p", line) for line in [*accuracy_lines(report), *stopped_lines(report)]),
         class_=f"verdict {report.verdict}",
     )
 
@@ -178,7 +185,7 @@ def _checks(report: Report) -> Iterator[Markup]:
         failed = any(check.status == "discrepancy" for check in laws)
         yield tag("details", tag("summary", summary), _check_table("Laws of the cell", laws), open=failed)
     for check in report.checks:
-        if check.status not in ("verified", "not_claimed", "blocked") and check is not report.failing:
+        if check.status not in ("verified", "not_claimed", "blocked", "not_reached") and check is not report.failing:
             yield tag("p", tag("b", check.id), ": ", tag("code", check.message))
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from lstm_spec.report.campaign import by_job, column_of, status_dict, worst_of
+from lstm_spec.report.campaign import by_job, column_of, jobs_done, status_dict, worst_of
 from lstm_spec.report.html import code, status
 from lstm_spec.report.markup import Markup, cells, join, page, row, section, table, tag
 from lstm_spec.verify.findings import Findings, Row
 
-_SILENT = ("verified", "not_claimed", "blocked")
+_SILENT = ("verified", "not_claimed", "blocked", "not_reached")
 
 
 def overview(findings: Findings) -> str:
@@ -24,7 +24,7 @@ def overview(findings: Findings) -> str:
         title,
         tag("p", "lstm-spec campaign", class_="eyebrow"),
         tag("h1", title),
-        tag("p", f"{told['done']:,} jobs done{left}{': ' if counts else ''}{counts}", class_="lead"),
+        tag("p", f"{jobs_done(told['done'])}{left}{': ' if counts else ''}{counts}", class_="lead"),
         section("Jobs and checks", _table(jobs), id="table"),
         section("Findings", *_findings(jobs, reports), id="findings"),
         script=script,
@@ -66,7 +66,8 @@ def _job(rows: Sequence[Row], report: Mapping[str, Any]) -> Iterator[Markup]:
         yield table(f"What {rows[0].job} fails", ("check", "status", "what was seen"), lines)
     quiet = Counter(r.status.replace("_", " ") for r in rows if r.status in _SILENT and r.check)
     if quiet:
-        yield tag("p", "; ".join(f"{count:,} checks {word}" for word, count in quiet.items()), class_="note")
+        counts = (f"{count:,} check{'' if count == 1 else 's'} {word}" for word, count in quiet.items())
+        yield tag("p", "; ".join(counts), class_="note")
     snippet = (report.get("counterexample") or {}).get("snippet")
     if snippet:
         shown = code(f"Python that shows what {rows[0].job} fails", snippet.rstrip())

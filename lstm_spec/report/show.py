@@ -31,7 +31,7 @@ def show_text(cell: Program, sizes: Mapping[str, int], *, notation: str = "desig
         _title(cell),
         _indented(f"Equations of one step, for whole layer vectors{prime}", equations),
         _indented(_dimension_heading(sizes), _columns(_dimension_rows(rows, named))),
-        "\n".join([count_sentence(cell, sizes), *constants_sentence(cell)]),
+        "\n".join([count_sentence(cell, sizes), *constants_sentence(cell), *ties_sentence(cell)]),
         _indented("Equations of one unit k", _lines(cell, notation, level="unit")),
         "\n".join(layer_sentences(cell, rows, named=named)),
     ]
@@ -47,7 +47,7 @@ def show_markdown(cell: Program, sizes: Mapping[str, int], *, notation: str = "d
         f"# {cell.name}\n\n{cell.source}".rstrip(),
         "## Equations\n\n" + write(cell, format="markdown", notation=notation).rstrip(),
         f"## Dimensions\n\n{table}",
-        "\n\n".join([count_sentence(cell, sizes), *constants_sentence(cell)]),
+        "\n\n".join([count_sentence(cell, sizes), *constants_sentence(cell), *ties_sentence(cell)]),
         "## One unit\n\n" + write(cell, format="markdown", notation=notation, level="unit").rstrip(),
         "\n".join(layer_sentences(cell, rows, named=named)),
     ]
@@ -78,6 +78,7 @@ def show_dict(cell: Program, sizes: Mapping[str, int]) -> dict[str, Any]:
             "count": count if isinstance(count, int) else None,
         },
         "constants": {symbol.name: float(value) for symbol, value in cell.constants},
+        "ties": [{"size": tie.size.name, "is": tie.other.name, "because": tie.because} for tie in cell.tied],
         "unit_reads": dict(unit_view(cell).reads),
     }
 
@@ -191,6 +192,11 @@ def constants_sentence(cell: Program) -> list[str]:
     return [f"Constants: {', '.join(values)}"] if values else []
 
 
+def ties_sentence(cell: Program) -> list[str]:
+    """Say which sizes are one in this cell and which equation needs it; nothing where each is its own."""
+    return [f"Sizes: {tie.sentence(cell.name)}" for tie in cell.tied]
+
+
 def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str], str] = symbol_text) -> list[str]:
     """Say whether the picture of the cell shows a neuron or a layer, from what one unit reads.
 
@@ -204,15 +210,20 @@ def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str]
     So a lone unit cannot be unrolled over time: its next step needs h' of all units.
     """
     entries = {row.name: row.cells[3] or row.cells[2] for row in rows}
-    reads = unit_view(cell).reads
+    view = unit_view(cell)
+    reads = view.reads
     vectors = [*reads, *(name for name in cell.states if name not in reads)]
     listed = ", ".join(f"{named(name)} {entries[name]}" for name in vectors)
-    phrases = [
-        f"all {entries[name]} entries of {named(name)}" if how == "all" else f"only its own entry of {named(name)}"
-        for name, how in reads.items()
-    ]
+
+    def phrase(read: Mapping[str, str]) -> str:
+        told = {"all": lambda name: f"all {entries[name]} entries of", "own": lambda name: "only its own entry of"}
+        return _enumerated([f"{told[how](name)} {named(name)}" for name, how in read.items()])
+
+    # With a projection, unit k of c is not unit k of h.
+    even = len({cell.symbols[name].shape for name in cell.states}) == 1
+    units = {"Unit k of it": reads} if even else {f"Unit k of {named(s)}": view.reads_of[s] for s in cell.states}
     previous = {before.name for before, _ in cell.recurrence}
-    shared = [named(name) for name, how in reads.items() if how == "all" and name in previous]
+    shared = [named(name) for name in reads if name in previous and any(r.get(name) == "all" for r in units.values())]
     if shared:
         names = " and ".join(shared)
         last = f"So a lone unit cannot be unrolled over time: its next step needs {names} of all units."
@@ -220,7 +231,7 @@ def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str]
         last = "So a lone unit can be unrolled over time: it needs no other unit's state."
     return [
         f"A neuron or a layer? A layer: every line of the picture carries a whole vector, {listed}.",
-        f"Unit k of it reads {_enumerated(phrases)}.",
+        *(f"{unit} reads {phrase(read)}." for unit, read in units.items()),
         last,
     ]
 

@@ -6,24 +6,19 @@ derivative, written with ``self`` wherever a form in the function's own output e
 after the elementwise ones are constants: ``hard_sigmoid(x, 1/6, 1/2)``.
 """
 
-from types import MappingProxyType
 from typing import Any
 
 from sympy import (
     Abs,
-    Basic,
     Expr,
     Function,
     Heaviside,
     Integer,
-    Lambda,
     Max,
     Min,
-    Rational,
     Symbol,
     exp,
     log,
-    tanh,
 )
 from sympy.core.function import ArgumentIndexError
 
@@ -248,44 +243,16 @@ class maximum(Defined):
         return first if argindex == 1 else 1 - first
 
 
-def _activation(application: Any) -> Lambda:
-    return Lambda((SLOTS[0],), application)
+class minimum(Defined):
+    """The smaller of two; where they are equal the derivative goes to the second."""
 
+    nargs = 2
 
-_s = SLOTS[0]
-ACTIVATIONS = MappingProxyType(
-    {
-        "sigmoid": _activation(sigmoid(_s)),
-        "tanh": _activation(tanh(_s)),
-        "hard_sigmoid": _activation(hard_sigmoid(_s, Rational(1, 6), Rational(1, 2))),
-        "hard_sigmoid_onnx": _activation(hard_sigmoid(_s, Rational(1, 5), Rational(1, 2))),
-        "relu": _activation(relu(_s)),
-        "identity": _activation(identity(_s)),
-        "leaky_relu": _activation(leaky_relu(_s, Rational(1, 100))),
-        "thresholded_relu": _activation(thresholded_relu(_s, Integer(1))),
-        "elu": _activation(elu(_s, Integer(1))),
-        "softplus": _activation(softplus(_s)),
-        "softsign": _activation(softsign(_s)),
-        "exp": _activation(exp(_s)),
-        "log": _activation(log(_s)),
-    }
-)
-"""The elementwise functions that options name, each a function of one argument."""
+    @staticmethod
+    def definition(x: Expr, y: Expr) -> Expr:
+        return Min(x, y)
 
-
-def elementwise(function: Any, arity: int = 1) -> Lambda:
-    """Return ``function`` as a Lambda over the first ``arity`` slots.
-
-    function: a name in ``ACTIVATIONS``, a SymPy Function class such as ``sympy.tanh``, or a Lambda.
-    Raises ValueError for an unknown name, with the names there are.
-    """
-    if isinstance(function, str):
-        if function not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(f'there is no activation "{function}"; the ones by name are {known}')
-        return ACTIVATIONS[function]
-    if isinstance(function, Lambda):
-        return function
-    if isinstance(function, type) and issubclass(function, Basic):
-        return Lambda(SLOTS[:arity], function(*SLOTS[:arity]))
-    raise ValueError(f"an activation is a name, a SymPy Function or a Lambda, got {function!r}")
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, y = self.args
+        first = step(y - x)
+        return first if argindex == 1 else 1 - first

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +10,7 @@ from sympy import Expr, MatrixSymbol, S, Symbol, linsolve
 
 from lstm_spec.spec.dimensions import DimensionError, check_equation
 from lstm_spec.spec.notation import shape_text, size_text, symbol_text
-from lstm_spec.spec.program import Program, array_shape
+from lstm_spec.spec.program import Program, array_shape, cell_of
 
 _SUFFIXES = {"0": "_prev"}
 
@@ -56,7 +56,7 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     ``y`` the sequence of the first state; computed values such as z or f may be given too.
 
     Returns every size by name. Raises DimensionError that names the two facts that collide and the equation in which
-    they do, or what is missing.
+    they do, or what is missing; where two sizes have to be one, the equation that needs it.
 
     >>> from lstm_spec.spec.cells import lstm
     >>> infer_dimensions(lstm(), {"W_f": (70, 102)})
@@ -66,9 +66,13 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     lstm_spec.spec.dimensions.DimensionError: W_o is 70×101 but z has 102 rows (n=32 from x, m=70 from W_f), in
     a_o = W_o z + b_o
     """
+    cell_of(program, "infer_dimensions")
+    if not isinstance(shapes, Mapping):
+        raise DimensionError(f"shapes are given by name, such as {{'W_f': (70, 102)}}, got {shapes!r}")
     arrays = [
         Given(name, program.symbols[canonical_name(program, name)], _shape(name, s)) for name, s in shapes.items()
     ]
+    _check_ties(program, arrays)
     facts = [fact for given in arrays for fact in _facts(program, given)]
     solved, _ = _solve(facts)
     culprit = _culprit(facts, solved)
@@ -79,6 +83,18 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     if missing:
         raise DimensionError(_underdetermined(program, missing, solved, arrays))
     return {size.name: int(solved[size]) for size in program.sizes}
+
+
+def _check_ties(program: Program, arrays: Iterable[Given]) -> None:
+    """Refuse arrays that agree with each other only if two sizes differ that are one in this Program."""
+    for tie in program.tied:
+        untied = {s.name: s for s in tie.untied}
+        facts = [f for g in arrays for f in _facts(program, replace(g, symbol=untied.get(g.symbol.name, g.symbol)))]
+        solved, origins = _solve(facts)
+        if {tie.size, tie.other} <= solved.keys() and not _broken(facts, solved) and _possible(solved):
+            size, other = tie.size, tie.other
+            where = (f" from {origins[size]}", f" from {origins[other]}")
+            tie.check(program.name, int(solved[size]), int(solved[other]), where)
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:

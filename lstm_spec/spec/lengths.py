@@ -43,4 +43,5 @@ def held(cell: Program) -> Program:
         constants=cell.constants,
         source=cell.source,
         fixed=cell.fixed,
+        ties=cell.ties,
     )

@@ -168,7 +168,7 @@ def _from_file(path: Path) -> Notation:
         return _from_table(path.stem, str(path), tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise NotationError(f"{path}: cannot be read as a notation, {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise NotationError(f"{path}: no TOML, {error}") from None
 
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from sympy import Float, Lambda, tanh
 
 from lstm_spec.spec.cells import lstm
+from lstm_spec.spec.elementwise import elementwise
 from lstm_spec.spec.functions import (
     SLOTS,
-    elementwise,
     elu,
     hard_sigmoid,
     leaky_relu,

@@ -26,7 +26,8 @@ from sympy import (
 from sympy.core.expr import Expr
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from lstm_spec.spec.functions import elementwise, identity, quotient
+from lstm_spec.spec.elementwise import elementwise
+from lstm_spec.spec.functions import identity, quotient
 
 
 class Elementwise(MatrixExpr):

@@ -6,7 +6,7 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any, Literal
 
-from lstm_spec.spec.functions import elementwise
+from lstm_spec.spec.elementwise import elementwise
 
 GATES = ("f", "i", "c", "o")
 """The letters of the gates as parameters carry them: W_c and b_c belong to the candidate c̃."""

@@ -17,6 +17,7 @@ from sympy import Eq, Expr, MatrixExpr, MatrixSymbol, Number, Symbol, sympify
 from lstm_spec.spec.dimensions import Shape, Side, check_equation, walk
 from lstm_spec.spec.notation import SIZES, shape_text, symbol_text, text
 from lstm_spec.spec.operators import size
+from lstm_spec.spec.ties import Tie
 
 
 class ProgramError(ValueError):
@@ -75,7 +76,8 @@ class Program:
     equations, in an order in which they can be computed. outputs: the names that are returned. constants: scalars with
     their values (an eps, a clip limit); they have no adjoint. fixed: the names of parameters that are set and never
     learned, such as masks, which do not count as parameters. origin: the Program that this one was derived from and
-    whose equations and recurrence it begins with; derivation: how, such as "backward".
+    whose equations and recurrence it begins with; derivation: how, such as "backward". ties: the sizes that are another
+    one in all equations, such as n = m.
 
     Raises ProgramError for an undefined name, a name defined twice, a cycle; DimensionError for shapes that do not fit.
     """
@@ -91,6 +93,7 @@ class Program:
     fixed: frozenset[str] = frozenset()
     origin: "Program | None" = None
     derivation: str = ""
+    ties: tuple[Tie, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -158,12 +161,20 @@ class Program:
         """The symbols of the sizes that shapes are made of: n, m, q, then others by name."""
         return sizes_in(symbol.shape for symbol in self.symbols.values())
 
+    @property
+    def tied(self) -> tuple[Tie, ...]:
+        """The sizes that are another one, here or in its origin."""
+        return self.ties or (self.origin.tied if self.origin else ())
+
     @cached_property
     def shared(self) -> frozenset[str]:
         """The names of the values that belong to the whole batch: parameters and what is computed from them alone."""
         names = {p.name for p in self.parameters}
+        # An adjoint that vanishes reads nothing, and belongs to a row as its value does.
+        derived = {d.name for d in self.derived} if self.origin else set()
         for definition in self.definitions:
-            if definition.shared or definition.uses <= names:
+            alone = not definition.uses and definition.name in derived
+            if definition.shared or (definition.uses <= names and not alone):
                 names.add(definition.name)
         return frozenset(names)
 
@@ -209,7 +220,7 @@ class Program:
         """Return the shape of every parameter, as an array has it: vectors have one axis.
 
         sizes: n=, m=, …; a size that is not given stays symbolic. Raises ProgramError for a size that is no positive
-        integer or that the Program does not have.
+        integer or that the Program does not have, DimensionError for one that is tied to another and differs.
 
         >>> from lstm_spec.spec.cells import lstm
         >>> lstm().dimensions(n=32, m=70)["W_f"], lstm().dimensions(n=32, m=70)["b_f"]
@@ -230,8 +241,11 @@ class Program:
         return total_entries((p.shape for p in self.counted), values)
 
     def check_sizes(self, sizes: Mapping[str, Any]) -> dict[Symbol, int]:
-        """Return the sizes by symbol; raises ProgramError for one that is unknown or no positive integer."""
-        return checked_sizes(self.name, self.sizes, sizes)
+        """Return the sizes by symbol; raises ProgramError for one that is unknown or no positive integer.
+
+        A size that is tied to another may be given for it, or beside it; raises DimensionError where they differ.
+        """
+        return checked_sizes(self.name, self.sizes, sizes, self.tied)
 
     def with_equation(self, name: str, expression: MatrixExpr) -> "Program":
         """Return the Program with one equation rewritten, as mutants and hypotheses are made."""
@@ -246,15 +260,26 @@ def sizes_in(shapes: Iterable[Shape]) -> tuple[Symbol, ...]:
     return tuple(sorted(found, key=lambda s: (order.get(s.name, len(order)), s.name)))
 
 
-def checked_sizes(owner: str, known: Iterable[Symbol], sizes: Mapping[str, Any]) -> dict[Symbol, int]:
-    """Return sizes by symbol; raises ProgramError for one that the owner has not, or that is no positive integer."""
+def checked_sizes(
+    owner: str, known: Iterable[Symbol], sizes: Mapping[str, Any], ties: Iterable[Tie] = ()
+) -> dict[Symbol, int]:
+    """Return sizes by symbol; raises ProgramError for one that the owner has not, or that is no positive integer.
+
+    ties: the sizes of the owner that are another one; raises DimensionError where both are given and differ.
+    """
     by_name = {s.name: s for s in known}
+    tied = {t.size.name: t for t in ties if t.other in by_name.values()}
     for name, value in sizes.items():
-        if name not in by_name:
+        if name not in by_name and name not in tied:
             raise ProgramError(f"{owner} has no size {name}; its sizes are {', '.join(by_name)}")
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ProgramError(f"size {name} must be a positive integer, got {value!r}")
-    return {by_name[name]: value for name, value in sizes.items()}
+    found: dict[Symbol, int] = {}
+    for name, value in sizes.items():
+        if name in tied:
+            tied[name].check(owner, value, sizes.get(tied[name].other.name, value))
+        found[tied[name].other if name in tied else by_name[name]] = value
+    return found
 
 
 def total_entries(shapes: Iterable[Shape], values: Mapping[Symbol, int]) -> Any:
@@ -292,7 +317,8 @@ def cell_of(value: Any, who: str) -> Program:
     """Return a Program as it is; raises ProgramError, with who wanted it, for anything else, such as a cell's name."""
     if isinstance(value, Program):
         return value
-    raise ProgramError(f"{who} takes a Program such as ls.cell('lstm') returns, got {shortened(value)}")
+    got = f"a network, {value.name}: take a cell of it" if hasattr(value, "every_pass") else shortened(value)
+    raise ProgramError(f"{who} takes a Program such as ls.cell('lstm') returns, got {got}")
 
 
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -5,16 +5,19 @@ gate r, the candidate h̃ with parameters W_h, R_h, b_h.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sympy import MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
-from lstm_spec.spec.functions import elementwise
+from lstm_spec.spec.elementwise import elementwise
 from lstm_spec.spec.gates import Maps, activated, blend
 from lstm_spec.spec.operators import add, apply, divide, hadamard, matmul, matrix, size, vector
 from lstm_spec.spec.options import OptionError, one_of, positive
 from lstm_spec.spec.program import Equation, Program, constant
+
+_SQUARE = MappingProxyType({"n": "m"})
 
 
 def _symbols(n: Any) -> tuple[MatrixSymbol, MatrixSymbol, MatrixSymbol, MatrixSymbol]:
@@ -124,8 +127,8 @@ def mut(variant: Literal[1, 2, 3], *, n: Any = None, name: str | None = None) ->
     """Return one of the three cells that an evolutionary search found (Józefowicz, Zaremba & Sutskever 2015).
 
     variant: 1, 2 or 3. n: the input size, by default the symbol n; MUT1 adds tanh(x) to a vector of size m and MUT2
-    adds x to one, so they exist only for n = m, and ``mut(1, n=size("m"))`` says so. Their z is called u here. Raises
-    OptionError for another variant, DimensionError where n is not m but has to be.
+    adds x to one, so they exist only for n = m: ``mut(1, n=size("m"))`` says so and keeps why. Their z is called u
+    here. Raises OptionError for another variant, DimensionError where n is not m but has to be.
 
     >>> mut(2)
     Traceback (most recent call last):
@@ -134,7 +137,7 @@ def mut(variant: Literal[1, 2, 3], *, n: Any = None, name: str | None = None) ->
     """
     one_of("variant", variant, (1, 2, 3))
     m = size("m")
-    x, h_prev, h, h_tilde = _symbols(size("n") if n is None else n)
+    x, h_prev, h, h_tilde = _symbols(size("n") if n in (None, m) else n)
     u, r = vector("u", m), vector("r", m)
     maps, reset = Maps(x, h_prev), Maps(x, hadamard(r, h_prev))
     update = {
@@ -154,6 +157,7 @@ def mut(variant: Literal[1, 2, 3], *, n: Any = None, name: str | None = None) ->
             *activated(h_tilde, "h", "tanh", [reset.from_h("h", m), from_x, *maps.offsets("h", m)]),
             Equation(h, blend(u, h_prev, h_tilde)),
         ],
+        same=_SQUARE if n == m else None,
     )
 
 
@@ -167,7 +171,7 @@ def sru(*, n: Any = None, name: str = "sru") -> Program:
     c = (1 − f)∘(W_c x) + f∘c'; h = (1 − r)∘x + r∘c
     """
     m = size("m")
-    x, h_prev, h, _ = _symbols(size("n") if n is None else n)
+    x, h_prev, h, _ = _symbols(size("n") if n in (None, m) else n)
     c_prev, c, f, r = vector("c_prev", m), vector("c", m), vector("f", m), vector("r", m)
     maps = Maps(x, h_prev)
 
@@ -185,6 +189,7 @@ def sru(*, n: Any = None, name: str = "sru") -> Program:
             *gate(r, "r"),
             Equation(h, blend(r, x, c)),
         ],
+        same=_SQUARE if n == m else None,
     )
 
 

@@ -9,23 +9,26 @@ from typing import Any
 from sympy import (
     Abs,
     Add,
+    E,
     Function,
     Integer,
     KroneckerDelta,
     Mul,
     Number,
+    NumberSymbol,
     Piecewise,
     Pow,
     Rational,
     Sum,
     Symbol,
+    pi,
     sympify,
 )
 from sympy.core.relational import Relational
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from lstm_spec.spec import typeset as ts
-from lstm_spec.spec.functions import magnitude, maximum, quotient, sigmoid
+from lstm_spec.spec.functions import magnitude, maximum, minimum, quotient, sigmoid
 from lstm_spec.spec.names import SIZES
 from lstm_spec.spec.symbols import Symbol as Written
 from lstm_spec.spec.typeset import Tree, row
@@ -33,6 +36,8 @@ from lstm_spec.spec.typeset import Tree, row
 SUM, NEGATIVE, PRODUCT, ATOM = 1, 2, 3, 4
 """How strongly a written expression holds together, weakest first."""
 
+_LONGEST_DENOMINATOR = 100
+_NAMED = MappingProxyType({pi: "π", E: "e"})
 MINUS, COMMA = ts.Sign("−"), ts.Sign(",", "after")
 
 
@@ -121,7 +126,7 @@ def _size_term(term: Any, coefficient: Any) -> Tree:
     return row(*([ts.Number(str(coefficient))] if coefficient != 1 else []), *letters)
 
 
-_NAMES = MappingProxyType({sigmoid: "σ", maximum: "max"})
+_NAMES = MappingProxyType({sigmoid: "σ", maximum: "max", minimum: "min"})
 
 
 def applied(function: Any, arguments: list[Tree]) -> Piece:
@@ -157,9 +162,28 @@ class Scalars:
 def _number(e: Any, to: Scalars) -> Piece:
     if e < 0:
         return minus(_number(-e, to))
+    if decimal := decimal_text(e):
+        return Piece(ts.Number(decimal))
     if isinstance(e, Rational) and not isinstance(e, Integer):
         return quotient_of(Piece(ts.Number(str(e.p))), Piece(ts.Number(str(e.q))))
     return Piece(ts.Number(str(e) if isinstance(e, Integer) else repr(float(e))))
+
+
+def decimal_text(e: Any) -> str:
+    """Return a fraction that is longer than the decimal that it stands for as that decimal; "" for any other number.
+
+    >>> decimal_text(Rational("0.044715")), decimal_text(Rational(3, 4)), decimal_text(Rational(1, 300))
+    ('0.044715', '', '')
+    """
+    if not isinstance(e, Rational) or e.q <= _LONGEST_DENOMINATOR or Rational(repr(float(e))) != e:
+        return ""
+    return repr(float(e))
+
+
+def _named(e: Any, to: Scalars) -> Piece:
+    if e not in _NAMED:
+        raise WriteError(f"{e} ({type(e).__name__}) has no rule for how it is written")
+    return Piece(ts.Letter(_NAMED[e], "upright"))
 
 
 def _symbol(e: Any, to: Scalars) -> Piece:
@@ -178,7 +202,8 @@ def _flat(e: Any) -> list[Any]:
 
 
 def _mul(e: Any, to: Scalars) -> Piece:
-    factors = _flat(e)
+    # At the unit level factors stay as written; the body of a function has its numbers first, roots among them.
+    factors = _flat(e) if to.entry else sorted(_flat(e), key=lambda f: not f.is_number)
     negative = False
     if factors and factors[0].is_Number and factors[0] < 0:
         negative = True
@@ -207,7 +232,7 @@ def _times(factors: list[Any], to: Scalars) -> Piece:
     parts: list[Tree] = []
     for before, factor in zip([None, *factors], factors, strict=False):
         if before is not None:
-            parts.append(ts.Times() if before.is_Number else to.times)
+            parts.append(ts.Times() if before.is_number else to.times)
         parts.append(to.write(factor).at_least(ATOM))
     return Piece(row(*parts), PRODUCT)
 
@@ -256,6 +281,7 @@ _RULES: Mapping[type, Callable[[Any, Scalars], Piece]] = MappingProxyType(
     {
         MatrixElement: _entry,
         Number: _number,
+        NumberSymbol: _named,
         Symbol: _symbol,
         Add: _add,
         Mul: _mul,

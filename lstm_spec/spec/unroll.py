@@ -66,6 +66,7 @@ class _Unrolled:
             outputs=(*(y.name for y in outputs.values()), *(after.name for _, after in self.states)),
             constants=tuple(self.constants.items()),
             fixed=frozenset(run.key + name for run in network.every_pass for name in run.cell.fixed),
+            ties=network.passes[0][0].ties,
         )
 
     def run(self, run: Pass, below: Mapping[int, MatrixSymbol]) -> dict[int, MatrixSymbol]:

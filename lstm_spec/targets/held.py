@@ -81,6 +81,11 @@ class Held:
             found |= self._named(p, layer.unpack(own, dimensions, concat=concat_of(p.cell)))
         return found | {p.name: packed[p.name] for p in self.network.learned}
 
+    def of_pass(self, packed: Mapping[str, Array], p: Pass, sizes: Mapping[str, int]) -> dict[str, Array]:
+        """Return the arrays of one layer and direction out of the target's arrays, as of a single cell."""
+        layer = next(layer for layer, own in self._passes if own.key == p.key)
+        return self._own(packed, layer, p, p.own(self.spec.dimensions(**sizes)))
+
     def unpack_gradients(self, packed: Mapping[str, Array], params: Mapping[str, Array]) -> dict[str, Array]:
         """Return the gradients of the parameters, from those of what the target holds."""
         found: dict[str, Array] = {}

@@ -17,9 +17,11 @@ CORE = "core"
 SERVES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         CORE: ("every command",),
-        "torch": ("targets with arrays = torch",),
+        "torch": ("targets with arrays = torch", "convert, .pt and .pth"),
         "jax": ("targets with arrays = jax",),
-        "onnx": ("verify model.onnx",),
+        "onnx": ("verify model.onnx", "convert, .onnx"),
+        "keras": ("convert, .h5 and .keras",),
+        "safetensors": ("convert, .safetensors",),
         "bfloat16": ("verify --dtype bfloat16",),
         "dask": ("campaign run --scheduler",),
         "test": ("the tests of lstm_spec",),

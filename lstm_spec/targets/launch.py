@@ -35,7 +35,7 @@ def restrict(memory: int, *, tied: bool) -> None:
 def _taken() -> int:
     """Return how many bytes of data this process has; 0 where the system does not say."""
     with suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
         return pages * os.sysconf("SC_PAGE_SIZE")
     return 0
 

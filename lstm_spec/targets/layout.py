@@ -114,11 +114,12 @@ class Layout:
         >>> Layout(gates="fico", reverse="_back", names={"W": "w{layer}{direction}"}).at(1, True).names["W"]
         'w1_back'
         """
-        values = {"{layer}": str(layer), "{direction}": self.reverse if reverse else ""}
-        names = dict(self.names)
-        for mark, value in values.items():
-            names = {role: name.replace(mark, value) for role, name in names.items()}
-        return replace(self, names=names)
+        return replace(self, names={role: self.name_of(role, layer, reverse) for role in self.names})
+
+    def name_of(self, role: str, layer: int, reverse: bool) -> str:
+        """The name of a role in one layer and direction of a network; empty where it has none."""
+        name = self.names.get(role, "").replace("{layer}", str(layer))
+        return name.replace("{direction}", self.reverse if reverse else "")
 
     def shapes(self, dimensions: Dimensions, *, concat: str | None = "xh") -> dict[str, Shape]:
         """The third party's arrays for a cell, by name, with their shapes.

@@ -14,6 +14,9 @@ from types import MappingProxyType
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.packing import LayoutError
 
+ALSO: Mapping[str, str] = MappingProxyType({"torch": "pytorch"})
+"""Other names of layouts."""
+
 KEYS = tuple(f.name for f in fields(Layout) if f.compare)
 
 
@@ -33,12 +36,25 @@ def layout(which: str | PathLike[str] | Layout) -> Layout:
         return which
     if str(which).endswith(".toml"):
         return load(which)
-    if str(which) in LAYOUTS:
-        return LAYOUTS[str(which)]
+    name = ALSO.get(str(which), str(which))
+    if name in LAYOUTS:
+        return LAYOUTS[name]
     raise LayoutError(
         f'unknown layout "{which}": {_did_you_mean(str(which), LAYOUTS)}'
         f"expected one of {', '.join(LAYOUTS)}, or the path of a .toml file"
     )
+
+
+def family(which: str | PathLike[str] | Layout) -> tuple[Layout, ...]:
+    """Return the layout of a name with those of the same library for other cells, which have a word more.
+
+    >>> [one.name for one in family("keras")]
+    ['keras', 'keras_gru', 'keras_rnn']
+    """
+    first = layout(which)
+    if isinstance(which, Layout) or first.name not in LAYOUTS:
+        return (first,)
+    return (first, *(one for name, one in LAYOUTS.items() if name.startswith(f"{first.name}_")))
 
 
 def load(path: str | PathLike[str]) -> Layout:
@@ -52,7 +68,7 @@ def load(path: str | PathLike[str]) -> Layout:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise LayoutError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LayoutError(f"{path}: is not TOML: {error}") from None
     return from_table(table, str(path))
 

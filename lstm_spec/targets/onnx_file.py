@@ -1,7 +1,7 @@
 """The recurrent nodes of somebody's ONNX model, each as a target with the model's own weights."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,17 @@ _WEIGHTS = ("W", "R", "B", "P")
 
 
 @dataclass(frozen=True)
+class Saved:
+    """A recurrent node as it is saved: name and kind, its operator and weights, or why they cannot be read."""
+
+    name: str
+    kind: str
+    operator: Operator = field(default_factory=Operator)
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Node:
     """A recurrent node of a model: its name and kind, and it as a target, or why it cannot be one."""
 
@@ -29,16 +40,12 @@ class Node:
     reason: str = ""
 
 
-def nodes(path: str | Path, which: str | Runtime, *, chosen: Mapping[str, str] | None = None) -> tuple[Node, ...]:
+def saved_nodes(path: str | Path) -> tuple[Saved, ...]:
     """Return the recurrent nodes of a model, in order, those of inner graphs after what is around them.
 
-    path: of the model; which: the runtime that runs them, each in a model of its own with all of its outputs, and with
-    both initial states where it has one; chosen: readings that are not the default. Raises TargetError in one sentence
-    for a file that is no model or has no such node, OptionError for a reading that there is not.
+    Raises TargetError in one sentence for a file that is no model or has no such node, and without ONNX.
     """
-    found = runtime(which) if isinstance(which, str) else which
     required("onnx", "ONNX", "onnx")
-    readings(chosen)
     place = Path(path)
     model = read_model(place)
     graphs = _graphs(model.graph, Tensors(place.parent, {}))
@@ -46,7 +53,19 @@ def nodes(path: str | Path, which: str | Runtime, *, chosen: Mapping[str, str] |
     if not every:
         raise TargetError(f"{path} has no node {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     names = [node.name or f"{node.op_type} {k}" for k, (node, _) in enumerate(every)]
-    return tuple(_node(name, node, tensors, found, chosen) for name, (node, tensors) in zip(names, every, strict=True))
+    return tuple(_saved(name, node, tensors) for name, (node, tensors) in zip(names, every, strict=True))
+
+
+def nodes(path: str | Path, which: str | Runtime, *, chosen: Mapping[str, str] | None = None) -> tuple[Node, ...]:
+    """Return the recurrent nodes of a model as targets.
+
+    path: of the model; which: the runtime that runs them, each in a model of its own with all of its outputs, and with
+    both initial states where it has one; chosen: readings that are not the default. Raises TargetError as
+    ``saved_nodes`` does, OptionError for a reading that there is not.
+    """
+    found = runtime(which) if isinstance(which, str) else which
+    readings(chosen)
+    return tuple(_node(saved, found, chosen) for saved in saved_nodes(path))
 
 
 def _is_recurrent(node: Any) -> bool:
@@ -70,15 +89,30 @@ def _graphs(graph: Any, around: Tensors) -> Iterator[tuple[Any, Tensors]]:
                 yield from _graphs(inner, seen)
 
 
-def _node(name: str, node: Any, tensors: Tensors, which: Runtime, chosen: Mapping[str, str] | None) -> Node:
+def _node(saved: Saved, which: Runtime, chosen: Mapping[str, str] | None) -> Node:
+    about = (saved.name, saved.kind)
+    if saved.reason:
+        return Node(*about, reason=saved.reason)
+    dtype = str(saved.weights["W"].dtype)
+    if dtype not in which.dtypes:
+        said = f"its weights are {dtype}; {which.name} has the operator in {' and '.join(which.dtypes)}"
+        return Node(*about, reason=said)
     try:
-        return Node(name, node.op_type, target=_target(name, node, tensors, which, chosen))
+        target = operator_target(which, saved.operator, chosen=chosen, name=saved.name)
+        return Node(*about, target=with_weights(target, which, saved.operator, saved.weights))
+    except OptionError as error:
+        return Node(*about, reason=str(error))
+
+
+def _saved(name: str, node: Any, tensors: Tensors) -> Saved:
+    try:
+        operator = operator_of(node)
+        return Saved(name, node.op_type, operator, _weights(operator, node, tensors))
     except (OptionError, TensorError) as error:
-        return Node(name, node.op_type, reason=str(error))
+        return Saved(name, node.op_type, reason=str(error))
 
 
-def _target(name: str, node: Any, tensors: Tensors, which: Runtime, chosen: Mapping[str, str] | None) -> Target:
-    operator = operator_of(node)
+def _weights(operator: Operator, node: Any, tensors: Tensors) -> dict[str, Array]:
     sources = dict(zip(_every_input(operator), node.input, strict=False))
     for role in _WEIGHTS:
         if sources.get(role) and sources[role] not in tensors.known:
@@ -87,14 +121,11 @@ def _target(name: str, node: Any, tensors: Tensors, which: Runtime, chosen: Mapp
         if not sources.get(role):
             raise TensorError(f"the node has no input {role}")
     n, m = _sizes(tensors, sources)
-    dtype = tensors.dtype(sources["W"])
-    if dtype not in which.dtypes:
-        raise TensorError(f"its weights are {dtype}; {which.name} has the operator in {' and '.join(which.dtypes)}")
     of: Any = shapes(operator, n, m)
     weights = {role: tensors.array(sources[role], of[role]) for role in _WEIGHTS if sources.get(role)}
-    if any(str(array.dtype) != dtype for array in weights.values()):
+    if len({a.dtype for a in weights.values()}) > 1:
         raise TensorError("its weights are of several types")
-    return with_weights(operator_target(which, operator, chosen=chosen, name=name), which, operator, weights)
+    return weights
 
 
 def _every_input(operator: Operator) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
+from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.program import Program
-from lstm_spec.spec.recurrent import rnn as rnn_cell
+from lstm_spec.spec.recurrent import gru, rnn
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.example import example
 from lstm_spec.targets.layout import Layout
@@ -20,6 +21,15 @@ _CELLS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"LSTM": ("lstm", "pytorch"), "GRU": ("gru_reset_after", "pytorch_gru"), "RNN": ("rnn", "pytorch_rnn")}
 )
 """The cell and the layout of each of PyTorch's recurrent modules."""
+
+_WITHOUT_BIASES: Mapping[str, Callable[[], Program]] = MappingProxyType(
+    {
+        "lstm": partial(lstm, biases=0),
+        "lstmp": partial(lstm, biases=0, projection=True),
+        "gru_reset_after": partial(gru, biases=0, reset_after=True),
+        "rnn": partial(rnn, biases=0),
+    }
+)
 
 _SIZES: Mapping[str, str] = MappingProxyType({"n": "input_size", "m": "hidden_size", "q": "proj_size"})
 
@@ -39,6 +49,7 @@ class Module:
     num_layers: int = 1
     bidirectional: bool = False
     batch_first: bool = False
+    bias: bool = True
     nonlinearity: str = "tanh"
     proj_size: int | bool = False
     lengths: bool = False
@@ -73,11 +84,10 @@ class Module:
     @property
     def spec(self) -> str | Program:
         """The cell that it computes."""
-        if self.proj_size:
-            return "lstmp"
+        name = "lstmp" if self.proj_size else _CELLS[self.kind.removesuffix("Cell")][0]
         if self.nonlinearity != "tanh":
-            return rnn_cell(activation=self.nonlinearity)
-        return _CELLS[self.kind.removesuffix("Cell")][0]
+            return rnn(activation=self.nonlinearity, biases=1 if self.bias else 0)
+        return name if self.bias else _WITHOUT_BIASES[name]()
 
     @property
     def layout(self) -> Layout:
@@ -100,7 +110,7 @@ class Module:
     @property
     def options(self) -> dict[str, Any]:
         """What the constructor is given beside sizes: whatever is not as PyTorch has it by default."""
-        theirs = ("num_layers", "bidirectional", "batch_first", "nonlinearity")
+        theirs = ("num_layers", "bidirectional", "batch_first", "bias", "nonlinearity")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name in theirs and self._differs(f)}
 
     def _differs(self, field: Any) -> bool:

@@ -19,11 +19,12 @@ from lstm_spec.verify.blunt import blunter
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
 from lstm_spec.verify.cut import cuts
+from lstm_spec.verify.deadline import OutOfTime
 from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR, SEMANTIC, coarser
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
-from lstm_spec.verify.snippet import FROM_REPORT, snippet
+from lstm_spec.verify.snippet import from_report, snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     BLOCKED,
@@ -32,6 +33,7 @@ from lstm_spec.verify.verdict import (
     INCONCLUSIVE,
     KNOWN_DEVIATION,
     MOST_INCONCLUSIVE,
+    NOT_REACHED,
     VERIFIED,
     CheckResult,
 )
@@ -103,6 +105,11 @@ class Asking:
             if self.result_of(check).status == DISCREPANCY and self.first_finding:
                 return
 
+    def not_reached(self) -> tuple[CheckResult, ...]:
+        """Return what is to be said of the checks that were not asked when time was out."""
+        left = (check for check in self.plan if check.id not in self.results)
+        return tuple(CheckResult(c.id, NOT_REACHED, c.clause, message="not asked, out of time") for c in left)
+
     def result_of(self, check: Check) -> CheckResult:
         """Return what came of a check; it is asked once, and after those of the plan that it needs."""
         if check.id not in self.results:
@@ -135,7 +142,10 @@ class Asking:
                 elif tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _interrupted(self._shown(check, _result(check, tallies, declared)))
+            self.results[check.id] = _cut_short(self._shown(check, _result(check, tallies, declared)), "interrupted")
+            raise
+        except OutOfTime:
+            self.results[check.id] = _cut_short(self._shown(check, _result(check, tallies, declared)), "out of time")
             raise
         except TargetError:
             # In its own process it turns out that it cannot be asked at all.
@@ -171,7 +181,7 @@ class Asking:
             return result
         contract = self.subject.contracts[str(result.finding.case.dtype)]
         # Calls side by side are in no order that a script could make them in.
-        text = FROM_REPORT if check.threads else snippet(self.subject, result.finding, contract)
+        text = from_report(self.subject) if check.threads else snippet(self.subject, result.finding, contract)
         return replace(result, snippet=text)
 
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
@@ -303,6 +313,6 @@ def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, K
     return result
 
 
-def _interrupted(result: CheckResult) -> CheckResult:
+def _cut_short(result: CheckResult, why: str) -> CheckResult:
     """A check that was cut short has found a fault, or does not know."""
-    return result if result.finding else replace(result, status=INCONCLUSIVE, message="interrupted")
+    return result if result.finding else replace(result, status=INCONCLUSIVE, message=why)

@@ -25,7 +25,7 @@ from lstm_spec.verify.fit import UsageError, check_known
 ATTEMPTS = 2
 """How often a job is tried whose process dies."""
 
-OPTIONS = ("spec", "layout", "dtype", "profile", "seed", "checks", "skip", "require")
+OPTIONS = ("spec", "layout", "dtype", "profile", "seed", "checks", "skip", "require", "max-seconds")
 """What a job may say beside its target: the options of ``lstm-spec verify`` of the same names."""
 
 
@@ -66,14 +66,14 @@ def read_campaign(path: str | Path) -> Campaign:
         given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from None
     for key in given:
         check_known("key of a campaign", key, ("jobs", "timeout"))
     tables, timeout = given.get("jobs"), given.get("timeout", 3600)
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
         raise UsageError(f"{path} has no jobs; it needs a table [[jobs]] with a target")
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e9:
         raise UsageError(f"timeout in {path} is a positive number of seconds, got {timeout!r}")
     jobs = dict.fromkeys(job for table in tables for job in _jobs(table, path))
     return Campaign(tuple(jobs), Path(path).absolute().parent, float(timeout))

@@ -45,12 +45,14 @@ class Deviation:
             return 0.0
         return self.error / self.allowed if self.allowed else (np.inf if self.error else 0.0)
 
+    @property
+    def numbers(self) -> str:
+        """The number that came beside the one expected, in words."""
+        return f"expected {self.expected:.9g}, got {self.got:.9g}, error {self.error:.2g}, allowed {self.allowed:.2g}"
+
     def __str__(self) -> str:
         place = ", ".join(f"{axis} {index}" for axis, index in self.position.items())
-        return (
-            f"{self.output} at {place}: expected {self.expected:.9g}, got {self.got:.9g},"
-            f" error {self.error:.2g}, allowed {self.allowed:.2g}"
-        )
+        return f"{self.output} at {place}: {self.numbers}"
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,15 @@ def compare(
     more than half of the digits that are promised says little.
     """
     worst = [
-        _worst(name, np.asarray(got[name], np.float64), bounded, MATRIX if name in matrices else SEQUENCE)
+        furthest(name, np.asarray(got[name], np.float64), bounded, MATRIX if name in matrices else SEQUENCE)
         for name, bounded in allowed.items()
     ]
     conclusive = all(_conclusive(bounded, contract, scale) for bounded in allowed.values())
     return Comparison(max(worst, key=lambda deviation: deviation.ratio), conclusive)
 
 
-def _worst(name: str, got: Array, bounded: Bounded, names: tuple[str, ...]) -> Deviation:
+def furthest(name: str, got: Array, bounded: Bounded, names: tuple[str, ...] = SEQUENCE) -> Deviation:
+    """Return the number of one output that goes furthest beyond what is allowed; names: of its last axes."""
     with np.errstate(all="ignore"):
         limit = np.where(np.isfinite(bounded.errors), bounded.errors, np.inf)
         error = np.abs(got - bounded.value)

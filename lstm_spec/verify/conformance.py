@@ -5,6 +5,7 @@ a discrepancy and no more.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from lstm_spec.targets.contract import TargetError
+from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.run import verify
 from lstm_spec.verify.verdict import DISCREPANCY, ERROR, INCONCLUSIVE, NOT_CLAIMED, VERIFIED, Report
 
@@ -43,18 +45,31 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """An implementation: its name, the values for the braces, targets of its own by feature, and its environment."""
+    """An implementation: its name, the values for the braces, targets of its own by feature, and its environment.
+
+    scripts: by feature, the file in ``docs/upstream`` that somebody wrote to show the cause of a known discrepancy.
+    """
 
     name: str
     values: Mapping[str, str]
     features: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     def target(self, column: Column) -> str | None:
         """Return the name of the target with a feature, None where the implementation does not claim it."""
         if column.name in self.features:
             return self.features[column.name]
         return column.target.format(**self.values) if column.target else None
+
+    def script(self, column: Column) -> str:
+        """Return the name of the file with the script that shows a discrepancy.
+
+        >>> Row("ONNX Runtime", {}).script(Column("clip, literally"))
+        'onnx_runtime_clip_literally.py'
+        """
+        made = re.sub(r"\W+", "_", f"{self.name} {column.name}").strip("_").lower()
+        return self.scripts.get(column.name, f"{made}.py")
 
 
 @dataclass(frozen=True)
@@ -66,13 +81,21 @@ class Table:
     rows: tuple[Row, ...]
     turned: bool = False
 
+    def holds(self, title: str | None) -> bool:
+        """Tell whether the title has something in it; None is in all of them."""
+        return title is None or title.lower() in self.title.lower()
+
+    def called(self, name: str | None) -> tuple[Row, ...]:
+        """Return the implementations with something in their name; None is in all of them."""
+        return tuple(row for row in self.rows if name is None or name.lower() in row.name.lower())
+
 
 @dataclass(frozen=True)
 class Cell:
     """What was found out about one feature of one implementation.
 
     status: "verified", "discrepancy", "raises", "not_claimed", "inconclusive" or "error"; message: what was seen;
-    diagnosis: what is probably wrong; report: the whole of it.
+    diagnosis: what is probably wrong; script: the name of the file that shows a discrepancy; report: the whole of it.
     """
 
     row: str
@@ -83,11 +106,12 @@ class Cell:
     diagnosis: str = ""
     cases: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    script: str = ""
     report: Report | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
-        names = ("row", "column", "target", "status", "message", "diagnosis", "cases")
+        names = ("row", "column", "target", "status", "message", "diagnosis", "cases", "script")
         return {**{name: getattr(self, name) for name in names}, "versions": dict(self.versions)}
 
 
@@ -101,12 +125,27 @@ def tables() -> tuple[Table, ...]:
     return tuple(_table(given) for given in declared["table"])
 
 
+def chosen_tables(only: str | None = None, title: str | None = None) -> list[Table]:
+    """Return the tables with ``title`` in their title that have an implementation with ``only`` in its name.
+
+    Raises UsageError, with the names that there are, where there is none.
+    """
+    titled = [table for table in tables() if table.holds(title)]
+    if not titled:
+        raise UsageError(f'no table has "{title}" in its title; there is {"; ".join(t.title for t in tables())}')
+    found = [table for table in titled if table.called(only)]
+    if not found:
+        known = ", ".join(dict.fromkeys(row.name for table in titled for row in table.rows))
+        raise UsageError(f'no implementation has "{only}" in its name; there is {known}')
+    return found
+
+
 def _table(given: Mapping[str, Any]) -> Table:
     columns = tuple(map(_column, given["column"]))
     table = Table(given["title"], columns, tuple(Row(**row) for row in given["row"]), given.get("turned", False))
     names = {column.name for column in columns}
     for row in table.rows:
-        if unknown := row.features.keys() - names:
+        if unknown := (row.features.keys() | row.scripts.keys()) - names:
             raise TargetError(f"{row.name} has the features {', '.join(unknown)}, which are no columns")
     return table
 
@@ -129,7 +168,7 @@ def conformance(
     only: a part of the names of implementations; profile, seed: as for ``verify``; tick: called with (done, total,
     what) before every cell. A target that cannot be used ends nothing: its cell says why.
     """
-    rows = [row for row in table.rows if only is None or only.lower() in row.name.lower()]
+    rows = table.called(only)
     total, done = len(rows) * len(table.columns), 0
     for row in rows:
         for column in table.columns:
@@ -155,7 +194,8 @@ def cell(row: Row, column: Column, *, profile: str = "quick", seed: int = 0) -> 
         )
     versions = {package: v for package, v in report.versions.items() if package not in _OWN}
     status, message, diagnosis = _said(report)
-    return Cell(row.name, column.name, name, status, message, diagnosis, report.cases, versions, report)
+    script = row.script(column) if status == DISCREPANCY else ""
+    return Cell(row.name, column.name, name, status, message, diagnosis, report.cases, versions, script, report)
 
 
 def _said(report: Report) -> tuple[str, str, str]:

@@ -75,7 +75,7 @@ def read_deviations(given: Declared) -> tuple[KnownDeviation, ...]:
         table = tomllib.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{given} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{given} is no TOML: {error}") from None
     entries = table.pop("deviation", [])
     if table or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

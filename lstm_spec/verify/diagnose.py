@@ -8,7 +8,7 @@ cannot be told from the specification explains nothing. Nothing is said unless s
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain, combinations, product
 from types import MappingProxyType
 from typing import Any
@@ -264,17 +264,27 @@ def run_hypothesis(hypothesis: Candidate, case: Case) -> dict[str, Array]:
 
     Beside y there is "last", that of the last step alone.
     """
-    params = {name: p.astype(np.float64) for name, p in case.params.items()}
-    x, *states = (v.astype(np.float64) for v in (case.x, *case.states))
-    names = case.state_names
-    rows = {} if case.lengths is None else {"lengths": case.lengths}
-    with np.errstate(all="ignore"):
-        if not case.cotangents:
-            returned = dict(zip(("y", *names), hypothesis.forward(params, x, *states, **rows), strict=True))
-            return {**returned, "last": returned["y"][-1]}
-        cotangents = (d.astype(np.float64) for d in case.cotangents)
-        dparams, dx, *dstates = hypothesis.backward(params, x, *states, *cotangents, **rows)
-    return {**dparams, "x": dx, **{f"{n}0": d for n, d in zip(names, dstates, strict=True)}}
+    return implementation(hypothesis)(case)
+
+
+def implementation(hypothesis: Candidate) -> Callable[[Case], dict[str, Array]]:
+    """Return what answers cases as ``run_hypothesis`` does, and keeps what the hypothesis keeps from call to call."""
+    function = cache(partial(getattr, hypothesis))
+
+    def answer(case: Case) -> dict[str, Array]:
+        params = {name: p.astype(np.float64) for name, p in case.params.items()}
+        x, *states = (v.astype(np.float64) for v in (case.x, *case.states))
+        names = case.state_names
+        rows = {} if case.lengths is None else {"lengths": case.lengths}
+        with np.errstate(all="ignore"):
+            if not case.cotangents:
+                returned = dict(zip(("y", *names), function("forward")(params, x, *states, **rows), strict=True))
+                return {**returned, "last": returned["y"][-1]}
+            cotangents = (d.astype(np.float64) for d in case.cotangents)
+            dparams, dx, *dstates = function("backward")(params, x, *states, *cotangents, **rows)
+        return {**dparams, "x": dx, **{f"{n}0": d for n, d in zip(names, dstates, strict=True)}}
+
+    return answer
 
 
 EXACT: Mapping[str, float] = MappingProxyType({})

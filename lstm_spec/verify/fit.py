@@ -1,6 +1,7 @@
 """Whether a target, its specification and what a user asks for fit together, found out before anything is asked."""
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ from lstm_spec.targets.process import Limits, limited
 from lstm_spec.targets.python import load, target_of
 from lstm_spec.targets.reference import SPEC, compiled_spec
 from lstm_spec.verify.cases import fixed_sizes, shapes_of
+from lstm_spec.verify.deadline import NEVER, Deadline
 from lstm_spec.verify.subject import Subject
 
 
@@ -106,6 +108,15 @@ def limits_of(isolate: bool, timeout: float | None, memory: float | None) -> Lim
         if value is not None and not isolate:
             raise UsageError(f"{name} limits a target in a process of its own; add isolate")
     return limited(timeout, memory) if isolate else None
+
+
+def deadline_in(seconds: float | None) -> Deadline:
+    """Return the deadline so many seconds from now, NEVER where none are given; raises UsageError."""
+    if seconds is None:
+        return NEVER
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise UsageError(f"max_seconds is a number of seconds from 0 on, got {seconds!r}")
+    return Deadline.after(seconds)
 
 
 def check_known(what: str, name: str, names: Iterable[str]) -> None:

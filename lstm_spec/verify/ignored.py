@@ -10,7 +10,7 @@ from typing import Any
 
 from sympy import HadamardProduct
 
-from lstm_spec.spec.functions import elementwise
+from lstm_spec.spec.elementwise import elementwise
 from lstm_spec.spec.network import Layer, Network
 from lstm_spec.spec.operators import Elementwise, apply, hadamard, one_minus, scale
 from lstm_spec.spec.program import Equation, Program

@@ -16,7 +16,7 @@ from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.answers import answers_of, case_of
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.contract import Target, call_backward, call_forward
+from lstm_spec.targets.contract import call_backward, call_forward
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.checks import Check
 from lstm_spec.verify.compare import Comparison, compare
@@ -70,21 +70,23 @@ def _examine(law: Law, cell: Program, subject: Subject, case: Case, contract: Ac
     first = case.states[0]
     nothing = (np.zeros((case.T, *first.shape), first.dtype), *(np.zeros_like(s) for s in case.states))
     asked = case_of(cell, case.params, case.x, case.states, case.cotangents or nothing)
-    answers = _answers(subject.target, cell, contract)
+    answers = _answers(subject, cell, contract)
     with np.errstate(all="ignore"):
         claims = {claim.name: claim for claim in law.claims(cell, asked, lambda cell: answers)}
         return _outcome(law, case, claims.values(), contract)
 
 
-def _answers(target: Target, cell: Program, contract: Accuracy) -> Answers:
-    count = len(cell.states)
+def _answers(subject: Subject, cell: Program, contract: Accuracy) -> Answers:
+    target, count = subject.target, len(cell.states)
 
     def forward(params: Any, x: Any, *states: Any) -> tuple[Any, ...]:
+        subject.deadline.check()
         outputs, _ = call_forward(target, cell, params, x, states)
         return (outputs.y, *(outputs.states[name] for name in cell.states))
 
     def backward(params: Any, x: Any, *others: Any) -> tuple[Any, ...]:
         states, (dy, *dstates) = others[:count], others[count:]
+        subject.deadline.check()
         found = call_backward(target, cell, params, x, states, dy, tuple(dstates))[0].values
         return ({name: found[name] for name in params}, found["x"], *(found[f"{s}0"] for s in cell.states))
 

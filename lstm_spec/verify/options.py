@@ -38,6 +38,7 @@ class Options:
     isolate: bool = False
     timeout: float | None = None
     memory: float | None = None
+    max_seconds: float | None = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:

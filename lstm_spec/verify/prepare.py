@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from lstm_spec.verify.asking import PROFILES, Asking
 from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.detection import WEIGHTS
 from lstm_spec.verify.deviations import Declared, KnownDeviation, read_deviations
-from lstm_spec.verify.fit import UsageError, check_known, formats_of, limits_of, runs_apart, subject_of
+from lstm_spec.verify.fit import UsageError, check_known, deadline_in, formats_of, limits_of, runs_apart, subject_of
 from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.options import Options
 from lstm_spec.verify.robustness import ROBUSTNESS
@@ -36,10 +36,12 @@ class Prepared:
 
 def prepare(target: Any, options: Options) -> Prepared:
     """Return what is to be asked of a target; raises what ``verify`` does."""
+    deadline = deadline_in(options.max_seconds)
     limits = limits_of(options.isolate or runs_apart(target), options.timeout, options.memory)
     subject = subject_of(
         target, options.spec, options.layout, like=options.like, accuracy=options.accuracy, limits=limits
     )
+    subject = replace(subject, deadline=deadline)
     wanted = _plan(subject, options.checks, options.skip)
     claimed = tuple(check for check in wanted if _asks_what_is_claimed(subject, check))
     plan = tuple(check for check in claimed if _testable(subject, check))

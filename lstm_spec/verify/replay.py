@@ -59,14 +59,17 @@ def replay(
     """Ask the counterexample of a report again.
 
     report: the JSON file that ``lstm-spec verify --json`` has written, or what is in it. target, spec, layout: in place
-    of those that the report names. Raises ReplayError for what is no report or has no counterexample, and what
-    ``verify`` raises for a target that cannot be used.
+    of those that the report names. A program that a file names is not run: it is anybody's, and has to be given as a
+    ``Command``. Raises ReplayError for what is no report or has no counterexample, and what ``verify`` raises for a
+    target that cannot be used.
     """
     told, where = (report, "the report") if isinstance(report, Mapping) else (_loaded(Path(report)), str(report))
     found = _counterexample(told, where)
-    given = told.get("given") or {}
+    given = _given(told, where)
     command = given.get("command")
-    named = Command(command) if isinstance(command, str) else given.get("target")
+    if command is not None and target is None and not isinstance(report, Mapping):
+        raise ReplayError(f"{where} is about the program {command!r}, which is run only if you name it as the command")
+    named = given.get("target") if command is None else Command(command)
     chosen = named if target is None else target
     if chosen is None:
         raise ReplayError(f"{where} is about {told.get('target')}, to which no name leads; give a target")
@@ -104,7 +107,7 @@ def _loaded(path: Path) -> Mapping[str, Any]:
         told = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReplayError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReplayError(f"{path} is no JSON: {error}") from None
     if not isinstance(told, Mapping):
         raise ReplayError(f"{path} is no report; `lstm-spec verify --json FILE` writes one")
@@ -122,6 +125,16 @@ def _counterexample(told: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise ReplayError(f"{where}: counterexample is an object, got {found!r:.40}")
     return found
+
+
+def _given(told: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Return how the target of a report was named."""
+    given = told.get("given") or {}
+    texts = ("target", "command", "spec", "like")
+    right = isinstance(given, Mapping) and all(isinstance(given.get(key), str | None) for key in texts)
+    if not right or not isinstance(given.get("layout"), str | Mapping | None):
+        raise ReplayError(f"{where}: given is not how verify names a target")
+    return given
 
 
 def _accuracy(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -154,7 +167,7 @@ def _case(found: Mapping[str, Any], cell: Program | Network, where: str) -> Case
         held = [*params.items(), ("x", case.x), *zip(cell.states, case.states, strict=True)]
         held += zip(("dy", *cell.states), case.cotangents, strict=False)
         fits = {(name, a.shape) for name, a in held} == {(name, tuple(shape)) for name, shape in wanted}
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         detail = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ReplayError(f"{where}: the counterexample cannot be read: {detail}") from None
     if not fits:

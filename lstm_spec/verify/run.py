@@ -3,6 +3,8 @@
 import datetime
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from lstm_spec.compute.contracts import Given, origin_of
@@ -10,13 +12,17 @@ from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import Asking, Progress
+from lstm_spec.verify.deadline import OutOfTime
 from lstm_spec.verify.detection import WEIGHTS, Detection, detection, weight_cases
 from lstm_spec.verify.deviations import Declared, warnings_of
+from lstm_spec.verify.diagnose import Diagnosis
 from lstm_spec.verify.evidence import in_sequence
 from lstm_spec.verify.exercised import exercised
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.options import Options, options_of
 from lstm_spec.verify.prepare import prepare
+from lstm_spec.verify.search import Finding
+from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     DISCREPANCY,
     ERROR,
@@ -32,6 +38,9 @@ EXPLAINED = frozenset(
     {"step", "sequence", "lengths", "repeat", "gradient_step", "gradient_sequence", "gradient_repeat"}
 )
 """The checks whose findings are about one call as it is; others change the case, or compare answers with each other."""
+
+TELLING_SECONDS = 10.0
+"""For how long a target that fails may be called to say what is wrong with it, though time is out."""
 
 
 def verify(
@@ -54,6 +63,7 @@ def verify(
     isolate: bool = False,
     timeout: float | None = None,
     memory: float | None = None,
+    max_seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Hold a target against its specification and return the report.
@@ -71,7 +81,8 @@ def verify(
     with a target that fails. first_finding: whether to end with the first case that fails, without looking for a
     simpler one. isolate: whether the target runs in a process of its own, as a command always does, so that a crash is
     a finding and no more; then timeout is how many seconds a call may take (60), and memory how many GB it may take
-    (8), where the system knows limits. progress: called with (done, total, what) as it goes.
+    (8), where the system knows limits. max_seconds: after which it is called no more, and the report holds what is
+    known by then, which is never "verified". progress: called with (done, total, what) as it goes.
 
     Raises TargetError for a target that cannot be used, UsageError for an option that does not exist, LayoutError for a
     layout that cannot hold the cell, and AccuracyError for a cell without error rules, a contract that makes no sense,
@@ -92,24 +103,27 @@ def verified(target: Any, options: Options) -> Report:
     prepared = prepare(target, options)
     asking, subject = prepared.asking, prepared.asking.subject
     begun = time.perf_counter()
-    interrupted = False
+    interrupted = out_of_time = False
     try:
         try:
             asking.everything()
         except KeyboardInterrupt:
             interrupted = True
+        except OutOfTime:
+            out_of_time = True
         warnings = warnings_of(asking.known, asking.seen, datetime.date.today())
         stale = [_stale(warnings)] if warnings and options.strict else []
-        results = (*asking.results.values(), *prepared.unasked, *stale)
+        left = asking.not_reached() if out_of_time else ()
+        results = (*asking.results.values(), *left, *prepared.unasked, *stale)
         failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
         finding = next((result.finding for result in failing if result.finding), None)
-        told = options.diagnose and finding is not None and not interrupted
-        diagnosis = explain(subject, finding) if told and finding else ()
-        sequence = in_sequence(subject, finding) if told and finding else None
+        told = finding if options.diagnose and not interrupted else None
+        diagnosis, sequence = _told(subject, told) if told else ((), None)
     finally:
         subject.target.release()
+    cut_short = interrupted or out_of_time
     return Report(
-        verdict=_verdict(results, interrupted),
+        verdict=_verdict(results, cut_short),
         target=subject.target.name,
         spec=subject.cell.name,
         cell=subject.cell,
@@ -118,7 +132,7 @@ def verified(target: Any, options: Options) -> Report:
         dtypes=asking.formats,
         accuracy=Exactness(origin_of(options.accuracy), {name: subject.contracts[name] for name in asking.formats}),
         checks=tuple(results),
-        detection=_detection(asking),
+        detection={} if cut_short else _detection(asking),
         versions=versions_of(subject.target.versions),
         exercised=exercised(subject.cell, asking.plan, asking.results),
         given=prepared.given,
@@ -127,7 +141,18 @@ def verified(target: Any, options: Options) -> Report:
         sequence=sequence,
         seconds=time.perf_counter() - begun,
         interrupted=interrupted,
+        out_of_time=out_of_time,
     )
+
+
+def _told(subject: Subject, finding: Finding) -> tuple[tuple[Diagnosis, ...], Finding | None]:
+    """Return the diagnosis of a finding and a sequence that shows it, as far as the time for them goes."""
+    subject = replace(subject, deadline=subject.deadline.at_least(TELLING_SECONDS))
+    diagnosis: tuple[Diagnosis, ...] = ()
+    with suppress(OutOfTime):
+        diagnosis = explain(subject, finding)
+        return diagnosis, in_sequence(subject, finding)
+    return diagnosis, None
 
 
 def _detection(asking: Asking) -> Mapping[str, Detection]:
@@ -155,11 +180,11 @@ def _stale(warnings: Iterable[str]) -> CheckResult:
     return CheckResult("known_deviations", DISCREPANCY, clause, message="; ".join(warnings))
 
 
-def _verdict(results: Iterable[CheckResult], interrupted: bool) -> str:
+def _verdict(results: Iterable[CheckResult], cut_short: bool) -> str:
     statuses = {result.id: result.status for result in results}
     for status in (DISCREPANCY, ERROR):
         if status in statuses.values():
             return status
     # A law repeats in other words what the equations say, in few cases: that none of them could tell leaves no gap.
-    unsure = interrupted or any(s == INCONCLUSIVE for name, s in statuses.items() if not name.startswith("law_"))
+    unsure = cut_short or any(s == INCONCLUSIVE for name, s in statuses.items() if not name.startswith("law_"))
     return VERIFIED if VERIFIED in statuses.values() and not unsure else INCONCLUSIVE

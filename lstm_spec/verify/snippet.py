@@ -27,7 +27,7 @@ FROM_REPORT = """\
 # It is made again from the JSON report: it is too long to print, or not about the numbers of one call.
 import lstm_spec as ls
 
-replayed = ls.replay("report.json")
+replayed = ls.replay("report.json"{target})
 assert not replayed.reproduced, replayed.message
 """
 
@@ -43,13 +43,13 @@ def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
     calls = _calls(finding)
     numbers = sum(a.size for question in calls for a in question.case.arrays)
     if not calls or numbers > MOST_NUMBERS or any(question.memory for question in calls):
-        return FROM_REPORT
+        return from_report(subject)
     script = _Script(subject, calls)
     body = list(script.definitions())
     if finding.fault == "value":
         deviation = _deviation(subject, calls[-1], contract)
         if deviation is None:
-            return FROM_REPORT
+            return from_report(subject)
         body += script.value(deviation)
     else:
         body += {"changed": script.changed, "overwritten": script.overwritten}.get(finding.fault, script.form)()
@@ -76,6 +76,14 @@ def _gives(question: Question, output: str) -> bool:
     if question.method == "backward":
         return output in question.case.exposed or output.removeprefix("d") in question.returned
     return output in question.returned
+
+
+def from_report(subject: Subject) -> str:
+    """Return Python that makes a finding about a target again from the JSON report."""
+    origin = subject.target.origin
+    # A program is run only where somebody names it.
+    named = origin is not None and origin.kind == "command"
+    return FROM_REPORT.format(target=f", target=ls.Command({origin.name!r})" if origin and named else "")
 
 
 def _deviation(subject: Subject, question: Question, contract: Accuracy) -> Deviation | None:

@@ -19,6 +19,7 @@ from lstm_spec.targets.contract import Gradients, Outputs, Target, call_backward
 from lstm_spec.verify import exposed
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.deadline import NEVER, Deadline
 
 Method = Literal["forward", "differentiated"]
 
@@ -42,13 +43,14 @@ class Subject:
     """A target with the specification that it is held against.
 
     asked: takes every call as it is made, where somebody wants to make them again. contracts: how exact it has to be,
-    by format.
+    by format. deadline: after which it is called no more.
     """
 
     target: Target
     cell: Program | Network
     asked: list[Question] | None = None
     contracts: Contracts = field(default_factory=contracts)
+    deadline: Deadline = NEVER
 
     def call(self, case: Case, *, memory: str = "") -> tuple[Outputs, Past]:
         """Call the target's forward pass on a case, its arrays in a given memory; raises MisbehaviourError."""
@@ -95,7 +97,8 @@ class Subject:
     def _recorded(
         self, method: Method | Literal["backward"], case: Case, memory: str = ""
     ) -> Iterator[dict[str, Array]]:
-        """Take down a call, whatever becomes of it."""
+        """Take down a call, whatever becomes of it; raises OutOfTime where it is too late for one."""
+        self.deadline.check()
         returned: dict[str, Array] = {}
         try:
             yield returned

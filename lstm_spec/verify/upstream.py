@@ -1,7 +1,6 @@
 """A discrepancy as a script that needs the library at fault and NumPy, ready for a report to the people who make it."""
 
 import base64
-import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -45,30 +44,20 @@ _RUN: Mapping[str, tuple[str, str]] = MappingProxyType(
 """What each runtime is imported as, and how it runs the model MODEL."""
 
 
-def script_of(cell: Cell) -> tuple[str, str] | None:
-    """Return the name of a file and a script that shows a discrepancy; None where there is none to show.
+def script_of(cell: Cell) -> str | None:
+    """Return a script that shows a discrepancy; None where there is none to show.
 
     Of a node in a runtime it holds the model, so that it needs nothing else but NumPy. Of any other target it is the
     snippet of the report.
     """
     if cell.status != DISCREPANCY or cell.report is None or cell.report.finding is None:
         return None
-    name = script_name(cell.row, cell.column)
     known = BUILT_IN.get(cell.target, cell.target)
     node = interface(known) if known.partition("(")[0] in LIKE else None
     if not isinstance(node, Node):
         failing = cell.report.failing
-        return (name, failing.snippet) if failing is not None else None
-    return name, "\n".join(_script(cell, node, cell.report.finding)) + "\n"
-
-
-def script_name(row: str, column: str) -> str:
-    """Return the name of the file for a feature of an implementation.
-
-    >>> script_name("ONNX Runtime", "clip, literally")
-    'onnx_runtime_clip_literally.py'
-    """
-    return re.sub(r"\W+", "_", f"{row} {column}").strip("_").lower() + ".py"
+        return failing.snippet if failing is not None else None
+    return "\n".join(_script(cell, node, cell.report.finding)) + "\n"
 
 
 def _script(cell: Cell, node: Node, finding: Finding) -> Iterator[str]:

@@ -5,7 +5,6 @@ Everything is in the layout that was asked for. The same vectors give the same b
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from lstm_spec.compute.rounding import Bounded
 from lstm_spec.targets.held import concat_of
+from lstm_spec.targets.numpy_files import read_npz
 from lstm_spec.verify.cases import Array
+from lstm_spec.verify.compare import furthest
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.vector_header import header
-from lstm_spec.verify.vectors import Vector, VectorSet, ratios
+from lstm_spec.verify.vectors import Vector, VectorSet
 from lstm_spec.verify.verdict import versions_of
 
 FORMAT = 1
@@ -44,12 +46,17 @@ def write_vectors(found: VectorSet, folder: str | Path) -> list[Path]:
     place.mkdir(parents=True, exist_ok=True)
     written = {vector.id: laid_out(found, vector) for vector in found.vectors}
     np.savez(place / "vectors.npz", **dict(_flat(written)))  # type: ignore[arg-type]
-    (place / "vectors.json").write_text(_json(written), encoding="utf-8")
-    (place / "vectors.h").write_text(header(found, written), encoding="utf-8")
+    _write(place / "vectors.json", _json(written))
+    _write(place / "vectors.h", header(found, written))
     files = [place / f"vectors.{suffix}" for suffix in ("npz", "json", "h")]
     manifest = json.dumps(_manifest(found, files), indent=2, ensure_ascii=False)
-    (place / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+    _write(place / MANIFEST, manifest + "\n")
     return [place / MANIFEST, *files]
+
+
+def _write(path: Path, text: str) -> None:
+    # The same bytes on every system: their hashes are in the manifest.
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def laid_out(found: VectorSet, vector: Vector) -> Written:
@@ -158,8 +165,8 @@ def check_results(folder: str | Path, results: str | Path) -> tuple[Checked, ...
     """Hold results that somebody computed elsewhere against the vectors in a folder.
 
     results: an .npz file with arrays named as "v01/y", "v01/dW_f", …, or a JSON file {"v01": {"y": …}}, in the layout
-    of the vectors. What is not in them is not claimed; but y has to be. Raises UsageError for files that are damaged or
-    of another form, in one sentence.
+    of the vectors. What is not in them is not claimed; but y has to be. Raises UsageError or FileError in one sentence
+    for files that are damaged or of another form.
     """
     expected = _read(Path(folder))
     given = _results(Path(results))
@@ -176,12 +183,10 @@ def _compared(vector: str, output: str, got: Array | None, value: Array, allowed
         return Checked(vector, output, status, np.inf if output == "y" else 0.0, "it is not among the results")
     if got.shape != value.shape:
         return Checked(vector, output, "discrepancy", np.inf, f"it has shape {got.shape}; expected {value.shape}")
-    ratio = ratios(got, value, allowed)
-    at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    place = ", ".join(map(str, map(int, at)))
-    error = abs(got[at] - value[at])
-    message = f"[{place}] expected {value[at]:.9g}, got {got[at]:.9g}, error {error:.2g}, allowed {allowed[at]:.2g}"
-    return Checked(vector, output, "verified" if ratio[at] <= 1 else "discrepancy", float(ratio[at]), message)
+    # In a layout of somebody else's the axes have no names.
+    worst = furthest(output, got, Bounded(value, allowed), tuple(map(str, range(got.ndim))))
+    message = f"at [{', '.join(map(str, worst.position.values()))}]: {worst.numbers}"
+    return Checked(vector, output, "verified" if worst.ratio <= 1 else "discrepancy", worst.ratio, message)
 
 
 def _read(folder: Path) -> dict[tuple[str, str], tuple[Array, Array]]:
@@ -192,34 +197,37 @@ def _read(folder: Path) -> dict[tuple[str, str], tuple[Array, Array]]:
         content = (folder / "vectors.npz").read_bytes()
     except FileNotFoundError as error:
         raise UsageError(f"{folder} holds no vectors: there is no {Path(error.filename).name}") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder / MANIFEST} cannot be read as the manifest of vectors") from None
     if hashlib.sha256(content).hexdigest() != wanted:
-        raise UsageError(f"{folder / 'vectors.npz'} is not the file that the manifest names: write the vectors again")
-    arrays = _npz(folder / "vectors.npz")
-    names = [tuple(key.split("/", 2)) for key in arrays]
-    return {
-        (v, o): (arrays[f"{v}/expected/{o}"], arrays[f"{v}/allowed/{o}"]) for v, part, o in names if part == "expected"
-    }
+        raise UsageError(
+            f"{folder / 'vectors.npz'} is not the file that {folder / MANIFEST} names: write the vectors again"
+        )
+    arrays = _numbers(folder / "vectors.npz")
+    found: dict[tuple[str, str], tuple[Array, Array]] = {}
+    for key, value in arrays.items():
+        vector, _, output = key.partition("/expected/")
+        allowed = arrays.get(f"{vector}/allowed/{output}")
+        if output and (allowed is None or allowed.shape != value.shape):
+            raise UsageError(f"{folder / 'vectors.npz'} has no allowed error of {key}")
+        if output and allowed is not None:
+            found[vector, output] = (value, allowed)
+    if not found:
+        raise UsageError(f"{folder / 'vectors.npz'} holds no vectors")
+    return found
 
 
 def _results(path: Path) -> dict[str, Array]:
     if path.suffix == ".npz":
-        return _npz(path)
+        return _numbers(path)
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         return {f"{v}/{o}": np.array(a, np.float64) for v, outputs in read.items() for o, a in outputs.items()}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UsageError(f'{path} is not of the form {{"v01": {{"y": [[…]], …}}, …}}') from None
 
 
-def _npz(path: Path) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: np.asarray(file[key], np.float64) for key in file.files}
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or 'it is no .npz file'}") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError):
-        raise UsageError(f"{path} cannot be read as an .npz file of numbers") from None
+def _numbers(path: Path) -> dict[str, Array]:
+    return {name: array.astype(np.float64) for name, array in read_npz(path).items()}

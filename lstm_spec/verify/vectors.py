@@ -21,7 +21,8 @@ from lstm_spec.targets.held import concat_of
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Array, Case, seeded_case, with_lengths
 from lstm_spec.verify.checks import CHECKS
-from lstm_spec.verify.diagnose import probe_cases, run_hypothesis
+from lstm_spec.verify.compare import furthest
+from lstm_spec.verify.diagnose import implementation, probe_cases
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.regimes import REGIMES
@@ -68,14 +69,7 @@ class Vector:
         bounded = self.expected[name]
         if np.shape(array) != bounded.value.shape:
             return np.inf
-        return float(ratios(np.asarray(array, np.float64), bounded.value, bounded.errors).max(initial=0.0))
-
-
-def ratios(got: Array, expected: Array, allowed: Array) -> Array:
-    """Return every error over what is allowed, 0 where there is none and infinite for NaN."""
-    with np.errstate(all="ignore"):
-        error = np.abs(got - expected)
-        return np.nan_to_num(np.where(error == 0, 0.0, error / allowed), nan=np.inf)
+        return furthest(name, np.asarray(array, np.float64), bounded).ratio
 
 
 @dataclass(frozen=True)
@@ -203,20 +197,17 @@ def _is_bounded(vector: Vector) -> bool:
 
 
 def _seen(fault: Hypothesis, among: Iterable[Vector]) -> Vector | None:
-    """Return the first vector that tells a fault from the specification."""
-    # One and the same implementation is asked all of them, or what it keeps between calls would never show.
-    forward, backward = fault.forward, fault.backward if fault.in_gradients_only else None
+    """Return the first vector that tells a fault from the specification; one implementation is asked all of them."""
+    asked = implementation(fault)
     for vector in among:
         case = vector.case
         if case.lengths is not None:
             continue
-        if backward is not None:
-            returned = {f"d{name}": d for name, d in run_hypothesis(fault, case).items()}
+        if fault.in_gradients_only:
+            returned = {f"d{name}": d for name, d in asked(case).items()}
         else:
-            params = {name: p.astype(np.float64) for name, p in case.params.items()}
-            x, *states = (v.astype(np.float64) for v in (case.x, *case.states))
-            with np.errstate(all="ignore"):
-                returned = dict(zip(("y", *case.state_names), forward(params, x, *states), strict=True))
+            outputs = asked(replace(case, cotangents=()))
+            returned = {name: outputs[name] for name in ("y", *case.state_names)}
         if vector.differs(returned):
             return vector
     return None

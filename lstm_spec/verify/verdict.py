@@ -20,6 +20,7 @@ from lstm_spec.verify.search import Finding
 
 VERIFIED, DISCREPANCY, INCONCLUSIVE, NOT_CLAIMED = "verified", "discrepancy", "inconclusive", "not_claimed"
 BLOCKED, ERROR, KNOWN_DEVIATION, NOT_TESTABLE = "blocked", "error", "known_deviation", "not_testable"
+NOT_REACHED = "not_reached"
 
 SCHEMA = 1
 """The version of the report's form; it changes when a key changes its meaning."""
@@ -107,11 +108,11 @@ class Report:
     """What a verification found out about a target.
 
     verdict: "verified", "discrepancy", "inconclusive" or "error". checks: in the order in which they were asked.
-    diagnosis: what is probably wrong, the most likely first. interrupted: whether it was stopped before its end.
-    accuracy: how exact the target had to be. detection: by format, how small an error of one weight would have shown.
-    exercised: the equations that it was held against. given: what was asked for, by the options of ``verify``.
-    warnings: what is to be said of what is declared as known. cell: the specification itself. sequence: of a target
-    that fails, what it does with some steps.
+    diagnosis: what is probably wrong, the most likely first. interrupted, out_of_time: whether it was stopped before
+    its end, by somebody or by its deadline. accuracy: how exact the target had to be. detection: by format, how small
+    an error of one weight would have shown. exercised: the equations that it was held against. given: what was asked
+    for, by the options of ``verify``. warnings: what is to be said of what is declared as known. cell: the
+    specification itself. sequence: of a target that fails, what it does with some steps.
     """
 
     verdict: str
@@ -125,6 +126,7 @@ class Report:
     diagnosis: tuple[Diagnosis, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    out_of_time: bool = False
     accuracy: Exactness = field(default_factory=Exactness)
     detection: Mapping[str, Detection] = field(default_factory=dict)
     exercised: tuple[Exercised, ...] = ()
@@ -190,6 +192,7 @@ class Report:
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
+            "out_of_time": self.out_of_time,
         }
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sympy import Add, Expr, Float, Function, Integer, Mul, Number, Pow, Rational, Symbol
+from sympy import Add, Expr, Function, Integer, Mul, Number, NumberSymbol, Pow, Rational, Symbol
 
 from lstm_spec.spec.functions import quotient
+from lstm_spec.spec.scalars import decimal_text
 from lstm_spec.write.dialects import Dialect
 
 SUM, NEGATIVE, PRODUCT, ATOM = 1, 2, 3, 4
@@ -29,8 +30,10 @@ def atom(piece: Piece) -> str:
 def scalar(s: Any) -> str:
     """Return a scalar factor, in parentheses where it is more than a name or a whole number."""
     if isinstance(s, Rational):
-        return str(s) if s.is_integer and s >= 0 else f"({s})"
-    if isinstance(s, Float):
+        written = decimal_text(s) or str(s)
+        return written if s.is_integer and s >= 0 else f"({written})"
+    if isinstance(s, Expr) and s.is_number and not s.is_Rational:
+        # A root or π as the library has it would be of a format of its own.
         return repr(float(s)) if s >= 0 else f"({float(s)!r})"
     return str(s) if isinstance(s, Expr) and s.is_Symbol else f"({s})"
 
@@ -43,6 +46,8 @@ def body(e: Any, arguments: Arguments, dialect: Dialect) -> Piece:
     """
     if e in arguments:
         return arguments[e]
+    if isinstance(e, Pow | NumberSymbol) and e.is_number and not e.is_Rational:
+        return _constant(e, arguments, dialect)
     for kind, rule in _RULES.items():
         if isinstance(e, kind):
             return rule(e, arguments, dialect)

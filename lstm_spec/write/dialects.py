@@ -41,6 +41,13 @@ _SOFTPLUS_NUMPY = '''def softplus(a):
     return np.where(right, a, 0) + np.log1p(np.exp(np.where(right, -a, a)))
 '''
 
+_ERF = '''def erf(a):
+    """The error function, which NumPy lacks: Python's, number by number."""
+    from math import erf as of_one
+
+    return np.vectorize(of_one, otypes=[a.dtype])(a)
+'''
+
 NUMPY = Dialect(
     name="numpy",
     header="import numpy as np",
@@ -51,6 +58,10 @@ NUMPY = Dialect(
             "exp": "np.exp({0})",
             "log": "np.log({0})",
             "sqrt": "np.sqrt({0})",
+            "sin": "np.sin({0})",
+            "cos": "np.cos({0})",
+            "atan": "np.arctan({0})",
+            "erf": "erf({0})",
             "identity": "{0}",
             "relu": "np.maximum({0}, 0)",
             "leaky_relu": "np.where(np.real({0}) > 0, {0}, {1} * {atom})",
@@ -64,9 +75,10 @@ NUMPY = Dialect(
             "hard_sigmoid": "np.clip({1} * {atom} + {2}, 0, 1)",
             "clip": "np.clip({0}, {1}, {2})",
             "maximum": "np.maximum({0}, {1})",
+            "minimum": "np.minimum({0}, {1})",
         }
     ),
-    helpers=MappingProxyType({"sigmoid": _SIGMOID, "softplus": _SOFTPLUS_NUMPY}),
+    helpers=MappingProxyType({"sigmoid": _SIGMOID, "softplus": _SOFTPLUS_NUMPY, "erf": _ERF}),
     concatenate="np.concatenate([{parts}], axis={axis})",
     total="np.sum({0}, axis=0)",
     row_sum="np.sum({0}, axis=-1, keepdims=True)",
@@ -81,6 +93,14 @@ _MODULUS = '''def modulus(a):
     return np.where(a.real < 0, -a, a)
 '''
 
+_ERF_ANALYTIC = '''def erf(a):
+    """The error function, continued to complex numbers near the real line, to first order."""
+    from math import erf as of_one
+
+    value = np.vectorize(of_one, otypes=[float])(a.real)
+    return value + 2j / np.sqrt(np.pi) * np.exp(-a.real * a.real) * a.imag
+'''
+
 ANALYTIC = replace(
     NUMPY,
     name="analytic",
@@ -92,7 +112,7 @@ ANALYTIC = replace(
             "softsign": "{atom} / (1 + modulus({0}))",
         }
     ),
-    helpers=MappingProxyType({**NUMPY.helpers, "modulus": _MODULUS}),
+    helpers=MappingProxyType({**NUMPY.helpers, "modulus": _MODULUS, "erf": _ERF_ANALYTIC}),
 )
 """NumPy, with every function continued analytically from the real line, for complex steps; no format of its own."""
 
@@ -116,6 +136,10 @@ TORCH = Dialect(
             "exp": "torch.exp({0})",
             "log": "torch.log({0})",
             "sqrt": "torch.sqrt({0})",
+            "sin": "torch.sin({0})",
+            "cos": "torch.cos({0})",
+            "atan": "torch.atan({0})",
+            "erf": "torch.erf({0})",
             "identity": "{0}",
             "relu": "torch.relu({0})",
             "leaky_relu": "torch.where({0} > 0, {0}, {1} * {atom})",
@@ -128,7 +152,8 @@ TORCH = Dialect(
             "softsign": "{atom} / (1 + torch.abs({0}))",
             "hard_sigmoid": "torch.clamp({1} * {atom} + {2}, 0, 1)",
             "clip": "torch.clamp({0}, {1}, {2})",
-            "maximum": "torch.maximum({0}, {1})",
+            "maximum": "torch.where({0} > {1}, {0}, {1})",
+            "minimum": "torch.where({0} < {1}, {0}, {1})",
         }
     ),
     helpers=MappingProxyType({"unit_step": _UNIT_STEP, "softplus": _SOFTPLUS}),
@@ -156,6 +181,7 @@ JAX = replace(
             "sigmoid": "jax.nn.sigmoid({0})",
             "step": "jnp.heaviside({0}, 0)",
             "softplus": "jnp.logaddexp(0, {0})",
+            "erf": "jax.lax.erf({0})",
         }
     ),
     helpers=MappingProxyType({}),

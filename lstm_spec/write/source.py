@@ -6,6 +6,7 @@ libraries is a ``Dialect``: data, read by the one writer below.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
@@ -105,9 +106,9 @@ def _assignment(program: Program, d: Equation, dialect: Dialect) -> str:
 def _filled(program: Program, d: Equation, dialect: Dialect) -> str:
     """Write a constant as an array in the shape and dtype of something given, or as a number if nothing is like it."""
     number = "1" if isinstance(d.expression, OneMatrix) else "0"
-    alike = [
-        _local(s.name) for s in program.leaves if s.shape == d.symbol.shape and (s in program.parameters) == d.shared
-    ]
+    computed = takewhile(lambda other: other is not d, program.definitions)
+    known = (*program.leaves, *(other.symbol for other in computed))
+    alike = [_local(s.name) for s in known if s.shape == d.symbol.shape and (s.name in program.shared) == d.shared]
     return dialect.full_like.format(alike[0], number) if alike else number
 
 
