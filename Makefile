@@ -9,6 +9,9 @@ setup:
 	$(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install -e '.[test,dev]'
 
+$(BIN)/python:
+	$(MAKE) setup
+
 test:
 	$(BIN)/pytest -n auto
 
@@ -26,10 +29,10 @@ types:
 
 check: lint types test
 
-# The site, in build/site; a warning is an error. PROVE=false leaves out the proofs of all cells, which take a minute.
-docs:
+# The site, in build/site; a warning is an error, which mkdocs forgets with --quiet. PROVE=false leaves out the proofs of all cells, which take a minute.
+docs: $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build --strict
 
 benchmarks:
 	$(BIN)/python benchmarks/layer.py

@@ -259,8 +259,8 @@ def read_json(data) -> Drawing:
 def untold(own: Drawing, data) -> list[str]:
     """The labels of a picture that Graphviz's has not."""
     parts = [*data.get("objects", []), *data.get("edges", [])]
-    said = _squeeze(html.unescape(re.sub("<[^>]*>", "", " ".join(p.get("label", "") for p in parts))))
-    return [text for text, _ in own.labels if _squeeze(text) not in said]
+    said = squeeze(html.unescape(re.sub("<[^>]*>", "", " ".join(p.get("label", "") for p in parts))))
+    return [text for text, _ in own.labels if squeeze(text) not in said]
 
 
 # --- geometry ---------------------------------------------------------------------------------------------------------
@@ -506,16 +506,16 @@ def drawn_edges(d: Drawing) -> Counter:
 
 
 def completeness_faults(d: Drawing, program, sizes) -> list[str]:
-    faults = [f"edges differ: {_difference(expected_edges(program), drawn_edges(d))}"]
+    faults = [f"edges differ: {difference(expected_edges(program), drawn_edges(d))}"]
     if expected_edges(program) == drawn_edges(d):
         faults = []
     values = program.check_sizes(sizes)
-    setting = Setting(NOTATIONS["design"].in_type(), program.shared, frozenset(program.symbols))
+    setting = setting_of(program)
     within = absorbed(program) | statistics(program)
     reads = {n for e in program for n in occurrences(e.expression)}
-    squeezed = _squeeze(d.text)
+    squeezed = squeeze(d.text)
     for name, symbol in program.symbols.items():
-        written = _squeeze(plain(setting.symbol(name)))
+        written = squeeze(plain(setting.symbol(name)))
         shape = shape_text(evaluate_shape(symbol.shape, values))
         if name in within:
             titles = " ".join(n.title for n in d.nodes.values())
@@ -526,7 +526,7 @@ def completeness_faults(d: Drawing, program, sizes) -> list[str]:
         elif name in parameters_of(program):
             lines = [line for n in d.nodes.values() for line, _ in n.texts]
             if not any(
-                _squeeze(line).startswith(written) and re.search(rf"\s{re.escape(shape)}$", line) for line in lines
+                squeeze(line).startswith(written) and re.search(rf"\s{re.escape(shape)}$", line) for line in lines
             ):
                 faults.append(f"parameter {name} with {shape} is in no box")
         elif name in reads or name in program.states:
@@ -564,30 +564,33 @@ def _terms(e) -> list:
     return [e] if parts is None else [t for part in parts for t in _terms(part)]
 
 
-def _squeeze(text: str) -> str:
+def setting_of(program) -> Setting:
+    """How the Program's values are written in these pictures."""
+    return Setting(NOTATIONS["design"].in_type(), program.shared, frozenset(program.symbols))
+
+
+def squeeze(text: str) -> str:
     return re.sub(r"[\s_{}\u2009]", "", text).replace("⁺", "+")
 
 
-def _difference(wanted: Counter, got: Counter) -> str:
+def difference(wanted: Counter, got: Counter) -> str:
     return f"missing {sorted((wanted - got).elements())}, too many {sorted((got - wanted).elements())}"
 
 
 def factor_faults(d: Drawing, forward: Drawing, program) -> list[str]:
     """What a gradient is multiplied by on its way out of a circle is what the cell multiplies by at this circle."""
     faults = []
-    setting = Setting(NOTATIONS["design"].in_type(), program.shared, frozenset(program.symbols))
+    setting = setting_of(program)
     for w in d.wires:
         circle = w.source.removeprefix("d-")
         if circle == w.source or " → " not in w.title or forward.nodes[circle].kind == "layer":
             continue
         term, value = w.title.partition(": ")[2], w.title.partition(": ")[0].partition(" → d")[2]
-        label = _squeeze(
-            "".join(t for g in d.root.iter(f"{SVG}g") if g.get("data-of") == w.value for t in g.itertext())
-        )
+        label = squeeze("".join(t for g in d.root.iter(f"{SVG}g") if g.get("data-of") == w.value for t in g.itertext()))
         for other in _partners(forward, circle, value):
             if text_of(program.symbols[other]) not in term:
                 faults.append(f"{circle} multiplies by {other}, the way of its gradient to {value} says {term}")
-            if _squeeze(plain(setting.symbol(other))) not in label:
+            if squeeze(plain(setting.symbol(other))) not in label:
                 faults.append(f"{circle} multiplies by {other}, the label on the way to {value} says {label!r}")
     return faults
 
@@ -595,7 +598,7 @@ def factor_faults(d: Drawing, forward: Drawing, program) -> list[str]:
 def label_faults(d: Drawing, back) -> list[str]:
     """Every wire out of a circle or a bar says by what its gradient is multiplied, where that is anything."""
     faults = []
-    setting = Setting(NOTATIONS["design"].in_type(), back.shared, frozenset(back.symbols))
+    setting = setting_of(back)
     said = {}
     for g in d.root.iter(f"{SVG}g"):
         said[g.get("data-of")] = said.get(g.get("data-of"), "") + "".join(g.itertext())
@@ -609,8 +612,8 @@ def label_faults(d: Drawing, back) -> list[str]:
         if w.title not in terms or d.nodes[w.source].kind == "layer":
             continue
         adjoint, term = terms[w.title]
-        label = _squeeze(said.get(w.value, ""))
-        wanted = [_squeeze(plain(setting.symbol(n))) for n in sorted(names_in(term) - {adjoint})]
+        label = squeeze(said.get(w.value, ""))
+        wanted = [squeeze(plain(setting.symbol(n))) for n in sorted(names_in(term) - {adjoint})]
         wanted += ["−"] * ("−" in text_of(term)) + ["["] * isinstance(term, MatrixSlice)
         faults += [f"the way of {w.title} does not say {x}, but {label!r}" for x in wanted if x not in label]
     return faults
@@ -642,23 +645,23 @@ def backward_faults(d: Drawing, back) -> list[str]:
                 if name not in origin.symbols and within.get(e.name) != name and e.name not in within:
                     wanted[f"{name} → {e.name}: {text_of(term)}"] += 1
     got = Counter(line for w in d.wires for line in w.title.split("\n") if line)
-    faults = [] if wanted == got else [f"uses differ: {_difference(wanted, got)}"]
+    faults = [] if wanted == got else [f"uses differ: {difference(wanted, got)}"]
     setting = Setting(
         NOTATIONS["design"].in_type(),
         back.shared,
         frozenset(back.symbols),
         frozenset(s.name for pair in back.carried for s in pair),
     )
-    squeezed = _squeeze(d.text)
+    squeezed = squeeze(d.text)
     for e in back.derived:
         if isinstance(e.expression, ZeroMatrix):
             continue
-        if _squeeze(plain(setting.symbol(e.name))) not in squeezed:
+        if squeeze(plain(setting.symbol(e.name))) not in squeezed:
             faults.append(f"{e.name} is named nowhere")
     titles = {line for n in d.nodes.values() for line in n.title.split("\n")}
     faults += [f"no box says {e}" for e in back.derived if e.name in within and str(e) not in titles]
     for e in back.derived:
-        if e.shared and f"{_squeeze(plain(setting.symbol(e.name)))}=" not in squeezed:
+        if e.shared and f"{squeeze(plain(setting.symbol(e.name)))}=" not in squeezed:
             faults.append(f"{e.name} is computed nowhere")
     sums = [n for n in d.nodes.values() if n.kind == "sum"]
     for n in sums:

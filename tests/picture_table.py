@@ -4,6 +4,7 @@ import time
 from collections import Counter
 
 from tests import picture_audit as audit
+from tests.picture_contents import content_faults
 from tests.test_draw import ALL, ASPECT, UNDRAWN, VIEWS, ls, sizes_of
 
 CHECKS = ("warnings", "geometry", "text", "hops", "content", "look", "graphviz")
@@ -18,14 +19,14 @@ def measured(view: str, name: str, figures: Counter) -> tuple[int, float, float,
     source = made.svg()
     drawing = audit.read_svg(source)
     count, bare = audit.crossings(drawing)
-    content = []
+    content = content_faults(drawing, view, program, sizes)
     if view == "cell":
-        content = audit.completeness_faults(drawing, program, sizes) + audit.rail_faults(drawing, program)
+        content += audit.completeness_faults(drawing, program, sizes) + audit.rail_faults(drawing, program)
     if view == "unit":
-        content = audit.weight_faults(drawing)
+        content += audit.weight_faults(drawing)
     if view == "backward":
         back, forward = ls.backward(program), audit.read_svg(ls.draw("cell", program, **sizes).svg())
-        content = audit.backward_faults(drawing, back) + audit.label_faults(drawing, back)
+        content += audit.backward_faults(drawing, back) + audit.label_faults(drawing, back)
         content += audit.factor_faults(drawing, forward, program)
     rendered = audit.graphviz_json(made.dot())
     data, warnings = rendered or ({}, [])

@@ -109,11 +109,12 @@ def test_a_discrepancy_is_shown_with_its_place_and_its_case(folder):
 
 
 def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder):
-    shown = verify("mine.py:correct", "--dtype", "float16").stdout
-    told = re.search(r"311 cases, seed 0; (\d+) of them inconclusive \([\d.]+%\); smallest detectable error", shown)
+    (folder / "coarse.toml").write_text("unit = 1e-2")
+    shown = verify("mine.py:correct", "--accuracy", "coarse.toml", "--checks", "step,sequence,batch").stdout
+    told = re.search(r"cases, seed 0; (\d+) of them inconclusive \([\d.]+%\)", shown)
     assert told
     assert re.search(r"check +status +cases +inconclusive +error/allowed", shown)
-    column = re.findall(r"^[\w ]+? +VERIFIED +\d+ +(\d+) +[\d.]+ *$", shown, re.MULTILINE)
+    column = re.findall(r"^[\w ]+? +VERIFIED +\d+ +(\d+) +[\d.e-]+ *$", shown, re.MULTILINE)
     assert sum(map(int, column)) == int(told[1])
 
 
@@ -197,6 +198,8 @@ def test_where_nobody_reads_the_output_the_files_are_written(folder):
         os.close(ours)
     assert (done.returncode, done.stderr) == (1, "printed by the import\n")
     assert all((folder / f"report.{name}").stat().st_size > 1000 for name in ("json", "junit", "html"))
+    # Nor is anything else left there, such as what Hypothesis would keep.
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == set()
 
 
 def test_an_interruption_ends_with_what_is_known_and_the_report_is_written(folder):
@@ -312,7 +315,7 @@ def test_what_nobody_foresaw_is_no_discrepancy(monkeypatch, error):
     def fails(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(importlib.import_module("lstm_spec.verify.run"), "verify", fails)
+    monkeypatch.setattr(importlib.import_module("lstm_spec.verify.run"), "verified", fails)
     result = verify("numpy")
     assert result.exit_code == 2
     assert result.stdout == ""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lstm_spec as ls
+from lstm_spec.report.conversion import conversion_lines
 from lstm_spec.targets.convert import convert_arrays, translate
 from lstm_spec.targets.equivalents import ConvertError
 from lstm_spec.targets.held import Held
@@ -248,6 +249,15 @@ def test_a_layout_that_is_wrong_is_noticed(fault):
         checked = conversion.agreement(convert_arrays(given, source=source, target=target))
         assert checked.status == "discrepancy", checked
         assert max(checked.source.ratio, checked.target.ratio) > 100
+
+
+def test_weights_of_which_a_run_tells_nothing_are_said_to_be_such(monkeypatch):
+    usual = conversion.compare
+    monkeypatch.setattr(conversion, "compare", lambda *given: replace(usual(*given), conclusive=False))
+    found = convert_arrays(saved(LAYOUTS["mlx"], usual_cell("lstm", 1)), source="mlx", target="canonical")
+    checked = conversion.agreement(found)
+    assert (checked.status, checked.exit_status) == ("inconclusive", 3)
+    assert any(line.startswith("INCONCLUSIVE  with these weights") for line in conversion_lines(found, checked))
 
 
 def test_parameters_that_are_exchanged_on_the_way_are_noticed():

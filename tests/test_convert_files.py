@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -287,6 +288,18 @@ def test_a_model_of_several_nodes_is_asked_for_one(tmp_path):
         ls.save_weights(tmp_path / "three.onnx", three)
 
 
+NODES = {"keras.onnx": "LSTM__69", "torch_dynamo.onnx": "node_gru__1", "torch_script.onnx": "/lstm/LSTM_1"}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_of_a_real_model_is_converted(name):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch")
+    found = ls.convert(Path(__file__).parent / "models" / name, target="torch", prefix=NODES[name])
+    checked = conversion.agreement(found)
+    assert (checked.status, bool(checked.source.library), bool(checked.target.library)) == ("verified", True, True)
+
+
 def test_the_command_says_what_it_does_and_proves_it(tmp_path):
     pytest.importorskip("torch")
     np.savez(tmp_path / "a.npz", **torch_arrays())
@@ -312,6 +325,18 @@ def test_a_package_that_is_missing_is_named_with_its_extra(ending, tmp_path, mon
     assert status == 2
     assert f"w{ending} needs " in said
     assert f"install it with: pip install 'lstm_spec[{extra}]'" in said
+
+
+def test_dictionaries_of_dictionaries_are_taken_as_they_are():
+    jax, nn = pytest.importorskip("jax"), pytest.importorskip("flax.linen")
+    cell = nn.RNN(nn.LSTMCell(4))
+    variables = cell.init(jax.random.key(0), np.ones((2, 5, 3), "float32"))
+    found = ls.convert(variables, source="flax", target="torch")
+    assert found.source.prefix == "params/cell/"
+    recurrent = variables["params"]["cell"]["hi"]["kernel"]
+    np.testing.assert_array_equal(found.arrays["weight_hh_l0"][:4], recurrent.T)
+    haiku = ls.convert({"lstm/linear": {"w": np.eye(7, 16), "b": np.ones(16)}}, source="haiku", target="mlx")
+    assert haiku.arrays["Wx"].shape == (16, 3)
 
 
 def test_a_state_dict_as_it_is_can_be_converted():

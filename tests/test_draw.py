@@ -38,6 +38,7 @@ from tests.picture_audit import (
     untold,
     weight_faults,
 )
+from tests.picture_contents import content_faults
 
 ROOT = Path(__file__).parent.parent
 GALLERY = entries()
@@ -73,6 +74,9 @@ OFTEN += [(view, "lstm", symbolic) for view in VIEWS for symbolic in (False, Tru
 OFTEN += [(view, "gru", False) for view in VIEWS] + [("stacked", "lstmp", True), ("bidirectional", "rnn", False)]
 OFTEN = list(dict.fromkeys(OFTEN))
 UNDRAWN = [("unit", "layer_norm", False), ("unit", "layer_norm_gate", False)]
+UNSAID = {("unit", "fgr"): ["given away differ: missing ['f', 'i', 'o'], too many []"]}
+"""What pictures are known not to show: there is no room for the gates that a unit hands to the next step."""
+
 SELDOM = [row for cell in ALL for view in VIEWS if (row := (view, cell, False)) not in (*OFTEN, *UNDRAWN)]
 
 
@@ -103,6 +107,7 @@ def faults_of(source, view, program, sizes):
         faults += completeness_faults(drawing, program, sizes) + rail_faults(drawing, program)
     if view == "unit":
         faults += weight_faults(drawing)
+    faults += content_faults(drawing, view, program, sizes)
     if view == "backward":
         faults += backward_faults(drawing, ls.backward(program)) + label_faults(drawing, ls.backward(program))
         faults += factor_faults(drawing, read_svg(ls.draw("cell", program, **sizes).svg()), program)
@@ -112,7 +117,7 @@ def faults_of(source, view, program, sizes):
 @pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY)
 def test_svg_shows_the_program_and_is_clean(view, cell, symbolic):
     made = picture(view, cell, symbolic)
-    assert faults_of(made.svg(), view, ALL[cell], sizes_of(ALL[cell], symbolic)) == []
+    assert faults_of(made.svg(), view, ALL[cell], sizes_of(ALL[cell], symbolic)) == UNSAID.get((view, cell), [])
 
 
 @pytest.mark.parametrize(("view", "cell", "symbolic"), EVERY)
@@ -614,6 +619,60 @@ def test_audit_notices(spoiled):
     changed = re.sub(pattern, replacement, source, count=1)
     assert changed != source
     assert faults_of(changed, "cell", ALL["lstm"], sizes_of(ALL["lstm"])) != []
+
+
+EDGES = {
+    "dimensions": ("c", "h"),
+    "unit": ("f", r"c\.1"),
+    "network": ("unit-0", "next-0"),
+    "unrolled": ("layer1-1", "layer1-2"),
+    "stacked": ("layer1-1", "layer2-1"),
+    "bidirectional": ("backward-2", "backward-1"),
+}
+SIZE = r'(data-of="{}".*?){}(</tspan>)'
+SHOWN_SIZES = {
+    "dimensions": (SIZE.format("z", 102), r"\g<1>103\2"),
+    "unit": ("32 inputs", "33 inputs"),
+    "network": (SIZE.format("h_prev", 70), r"\g<1>71\2"),
+    "unrolled": ("32→70", "32→71"),
+    "stacked": (SIZE.format("h-layer2-1-in", 70), r"\g<1>71\2"),
+    "bidirectional": (SIZE.format("y-1-out", 140), r"\g<1>70\2"),
+}
+
+
+def spoilings(view, source):
+    """The picture without one edge, with another size, another count, another name."""
+    edge = r'<g class="wire [^"]*" data-from="{}" data-to="{}".*?</g>\n'.format(*EDGES[view])
+    (count,) = re.findall(r"[\d,]+(?= parameters(?: =|:|, the|<))", source)[:1]
+    yield "edge", re.sub(edge, "", source, count=1)
+    yield "size", re.sub(*SHOWN_SIZES[view], source, count=1)
+    yield "count", source.replace(f"{count} parameters", f"{count[:-1]}7 parameters")
+
+
+@pytest.mark.parametrize("view", EDGES)
+def test_audit_notices_what_a_further_view_says_wrongly(view):
+    source = picture(view, "lstm").svg()
+    for what, changed in spoilings(view, source):
+        assert changed != source, what
+        assert content_faults(read_svg(changed), view, ALL["lstm"], sizes_of(ALL["lstm"])) != [], what
+
+
+@pytest.mark.parametrize("view", EDGES)
+@pytest.mark.parametrize("mutant", ["another cell", "another n", "another m"])
+def test_further_view_of_another_cell_is_noticed(view, mutant):
+    drawn = {"another cell": ("cifg", 32, 70), "another n": ("lstm", 33, 70), "another m": ("lstm", 32, 71)}[mutant]
+    source = ls.draw(view, ALL[drawn[0]], n=drawn[1], m=drawn[2]).svg()
+    assert content_faults(read_svg(source), view, ALL["lstm"], {"n": 32, "m": 70}) != []
+
+
+def test_audit_counts_what_a_high_stack_leaves_out():
+    source = ls.draw("stacked", ALL["lstm"], n=32, m=70, layers=40).svg()
+    for wrong, layers in (("", 40), ("39 · 39,480", 40), ("(39)", 40), ("", 41)):
+        changed = (
+            source.replace(wrong, wrong.replace("39", "38", 1)) if wrong != "(39)" else source.replace("(40)", "(4)")
+        )
+        faults = content_faults(read_svg(changed), "stacked", ALL["lstm"], {"n": 32, "m": 70}, layers=layers)
+        assert (faults == []) == (not wrong and layers == 40)
 
 
 def test_audit_notices_exchanged_factors():

@@ -30,7 +30,7 @@ BUILDS = {
     "lstm.rs": "rustc -O --edition 2021 lstm.rs -o lstm_rs",
     "liblstm.so": "cc -O2 -shared -fPIC lstm.c -lm -o liblstm.so",
 }
-FEW = ["step", "gradient_sequence"]
+FEW = ["step", "gradient_sequence", "views"]
 
 
 @pytest.fixture

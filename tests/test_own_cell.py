@@ -13,7 +13,7 @@ import lstm_spec as ls
 from lstm_spec.cli import main
 from lstm_spec.compute.complex_step import complex_step
 from lstm_spec.compute.gradients import gradients
-from lstm_spec.spec import functions
+from lstm_spec.spec import functions, operators
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.functions import SLOTS, sigmoid
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, scale, size, vector
@@ -87,6 +87,15 @@ def test_every_function_that_the_page_lists_is_taken():
         elif not isinstance(function, type):
             function = Lambda(SLOTS[0], function(SLOTS[0]))
         assert own(apply(function, a)).equations
+
+
+def test_every_operator_that_the_page_lists_is_there():
+    rows = re.findall(r"^\| (`.*?`) \|", PAGE, flags=re.MULTILINE)
+    names = set(re.findall(r"`(\w+)\(", " ".join(rows)))
+    offered = {
+        name for name, value in vars(operators).items() if getattr(value, "__module__", "") == operators.__name__
+    }
+    assert offered - {"Elementwise", "affine", "parts_of", "row_scaled", "as_row_scaled"} == names
 
 
 def test_prove_takes_it():

@@ -224,3 +224,10 @@ def test_more_layers_than_anybody_reads_are_refused():
     refused = CliRunner().invoke(main, ["show", "lstm", "-n", "32", "-m", "70", "--layers", "9999999"])
     assert refused.exit_code == 2
     assert "9999999 is not in the range 1<=x<=1000" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["lstmp", "lstmp_peephole"])
+def test_with_a_projection_units_of_c_and_of_h_are_told_apart(name):
+    _, of_h, of_c, _ = layer_sentences(cell(name), dimension_table(cell(name)))
+    assert of_h == "Unit k of h reads all n entries of x, all q entries of h' and all m entries of c'."
+    assert of_c == "Unit k of c reads all n entries of x, all q entries of h' and only its own entry of c'."

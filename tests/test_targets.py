@@ -121,6 +121,22 @@ def test_what_a_function_leaves_out_is_as_the_specification_has_it():
     assert target_of(correct) == Target(name="correct", forward=correct)
 
 
+@pytest.mark.parametrize(
+    ("beside", "taken"),
+    [
+        ("def lstm_backward(params, x, h0, c0, dy, dh, dc): ...", True),
+        ("def lstm_backward(*given): ...", True),
+        ("def lstm_backward(params, x, h0, c0, dy, dh, dc, *, lengths=None): ...", True),
+        ("def lstm_backward(dy, cache): ...", False),
+        ("def backward(params, x, h0, c0, dy, dh, dc): ...", False),
+        ("lstm_backward = 3", False),
+    ],
+)
+def test_a_backward_that_fits_and_stands_beside_a_function_is_its_own(tmp_path, beside, taken):
+    (tmp_path / "mine.py").write_text(f"def lstm_forward(params, x, h0, c0): ...\n\n\n{beside}\n")
+    assert (load(f"{tmp_path / 'mine.py'}:lstm_forward").backward is not None) is taken
+
+
 def test_a_layout_that_is_given_overrides_what_the_target_says():
     assert target_of(Described, layout="pytorch").layout == layout("pytorch")
     made = Target(name="made", forward=correct)

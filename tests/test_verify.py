@@ -1,5 +1,6 @@
 """The verdict: every planted fault is found and shown small, nothing correct is accused, and the rest is said."""
 
+import importlib
 import json
 from dataclasses import replace
 
@@ -215,6 +216,16 @@ def test_a_cell_without_error_rule_is_said_before_anything_is_asked():
     cell = define_cell("odd", inputs=x, states=[(h_prev, h)], equations=equations)
     with pytest.raises(AccuracyError, match="zeta"):
         ls.verify(lambda *arguments: None, spec=cell)
+
+
+def test_what_files_hold_does_not_change_what_is_asked(tmp_path, monkeypatch):
+    """Hypothesis mixes numbers of the user's own files into what it draws, so that a seed would mean little."""
+    before = quick(faulty.correct).checks
+    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = {list(range(10**6, 10**6 + 900))}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("full_of_numbers")
+    after = quick(faulty.correct).checks
+    assert [(c.id, c.worst, c.spread) for c in after] == [(c.id, c.worst, c.spread) for c in before]
 
 
 def interrupted_after(calls):

@@ -49,7 +49,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return match[1] + posixpath.relpath(name, here or ".")
 
     inside = (ROOT / "docs" / page.file.src_uri).is_file()
-    return LINK.sub(led, markdown) if inside else markdown
+    return LINK.sub(led, markdown) if inside else markdown.replace("](../docs/", "](../")
 
 
 def mounted() -> dict[str, Path]:

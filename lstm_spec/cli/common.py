@@ -75,6 +75,15 @@ def cell_named(name: str) -> Any:
         return find_cell(name)
 
 
+def spec_named(name: str) -> Any:
+    """Return the cell or the network that a user names."""
+    from lstm_spec.report.aside import aside
+    from lstm_spec.targets.cells import find_spec
+
+    with aside():
+        return find_spec(name)
+
+
 def with_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options -n, -m and -q."""
     for name, meaning in (("q", "projection size"), ("m", "hidden size"), ("n", "input size")):

@@ -42,7 +42,8 @@ def convert(
     returns is held against the equations; where one is not installed, the equations are computed in its place. Nothing
     is written where they disagree. Nothing in a file is run: of a pickle only tensors are read.
 
-    Exit status: 0 converted, 1 both sides do not compute the same, 2 the weights cannot be converted.
+    Exit status: 0 converted, 1 both sides do not compute the same, 2 the weights cannot be converted, 3 converted, but
+    a run of such weights tells little.
 
     \b
     Example:
@@ -74,8 +75,8 @@ def convert(
     write_json(conversion_dict(found, checked), json_file)
     if json_file != "-":
         click.echo("\n".join(conversion_lines(found, checked)))
-    if checked is not None and checked.status != "verified":
-        sys.exit(1)
-    if output is not None:
+    disagree = checked is not None and checked.exit_status == 1
+    if output is not None and not disagree:
         with writing(output):
             save_weights(output, found)
+    sys.exit(0 if checked is None else checked.exit_status)

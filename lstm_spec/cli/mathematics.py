@@ -11,6 +11,7 @@ from lstm_spec.cli.common import (
     listed,
     progress_bar,
     sentences,
+    spec_named,
     with_sizes,
     write_json,
     write_text,
@@ -47,8 +48,8 @@ def show(
 ) -> None:
     """Show the equations, dimensions and parameters of CELL, and what one unit reads.
 
-    CELL is a name of the catalogue or file.py:cell. With --layers or --bidirectional, a network of it: the output shape
-    and the parameters of every layer.
+    CELL is a name of the catalogue or file.py:cell. With --layers or --bidirectional, a network of it, and of
+    file.py:network that one: the output shape and the parameters of every layer.
 
     \b
     Example:
@@ -65,26 +66,34 @@ def show(
         show_text,
     )
     from lstm_spec.spec.layers import layers as make_layers
+    from lstm_spec.spec.network import Network
 
-    if listing or cell is None:
+    sizes = {name: value for name, value in (("n", n), ("m", m), ("q", q)) if value is not None}
+    if listing and (cell is not None or sizes or layers is not None or bidirectional):
+        raise click.UsageError("--list shows the whole catalogue in symbols: leave out the CELL, sizes and layers")
+    if cell is None and (sizes or layers is not None or bidirectional):
+        raise click.UsageError("sizes and layers are those of a CELL: name one, such as lstm")
+    if cell is None:
         write_json(catalogue_dict(), json_file)
         if json_file != "-":
             click.echo("\n".join(catalogue_lines()))
         return
-    program = cell_named(cell)
-    sizes = {name: value for name, value in (("n", n), ("m", m), ("q", q)) if value is not None}
-    if layers is not None or bidirectional:
+    spec = spec_named(cell)
+    if isinstance(spec, Network) and (layers is not None or bidirectional):
+        raise click.UsageError(f"{cell} is a network and has its layers: leave out --layers and --bidirectional")
+    if isinstance(spec, Network) or layers is not None or bidirectional:
         if notation != "design":
             raise click.UsageError("a network is shown in the design's notation: leave out --notation, or the layers")
-        network = make_layers(program, count=layers, bidirectional=bidirectional)
-        write_json(network_dict(network, sizes), json_file)
+        if not isinstance(spec, Network):
+            spec = make_layers(spec, count=layers, bidirectional=bidirectional)
+        write_json(network_dict(spec, sizes), json_file)
         if json_file != "-":
-            click.echo((network_text if form == "text" else network_markdown)(network, sizes), nl=False)
+            click.echo((network_text if form == "text" else network_markdown)(spec, sizes), nl=False)
         return
-    write_json(show_dict(program, sizes), json_file)
+    write_json(show_dict(spec, sizes), json_file)
     if json_file != "-":
         page = show_text if form == "text" else show_markdown
-        click.echo(page(program, sizes, notation=notation), nl=False)
+        click.echo(page(spec, sizes, notation=notation), nl=False)
 
 
 @click.command()
@@ -188,7 +197,7 @@ def prove(cell: str | None, only: tuple[str, ...] | None, theorems: bool, json_f
 @click.option("--notation", default="design", show_default=True, help="Whose symbols: a name, or FILE.toml.")
 @click.option("--highlight", callback=listed, help="Equations or values to mark, such as f,W_f.")
 @click.option("--steps", type=int, help="Steps of an unrolled layer; T of them without it.")
-@click.option("--layers", type=int, default=2, show_default=True, help="Layers of a stack.")
+@click.option("--layers", type=int, help="Layers of a stack; 2 without it.")
 @click.option("--unpinned", is_flag=True, help="DOT without positions, for Graphviz to lay out again.")
 @sentences
 def draw(
@@ -203,10 +212,10 @@ def draw(
     notation: str,
     highlight: tuple[str, ...] | None,
     steps: int | None,
-    layers: int,
+    layers: int | None,
     unpinned: bool,
 ) -> None:
-    """Draw CELL from its equations.
+    """Draw CELL, a name or file.py:cell, from its equations; or file.py:network, in the views over time.
 
     VIEW is cell, unit, network, unrolled, stacked, bidirectional, backward or dimensions. Without -o the picture goes
     to stdout as SVG.
@@ -228,7 +237,7 @@ def draw(
         raise click.UsageError("name a VIEW such as cell, or a folder with --all")
     picture = make(
         view,
-        cell_named(cell),
+        spec_named(cell),
         theme=theme,  # type: ignore[arg-type]
         notation=notation,
         highlight=highlight or (),

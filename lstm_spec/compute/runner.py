@@ -33,8 +33,9 @@ class Runner:
         """Run the network over x (T, B, n); returns (y, *states).
 
         params: by the names of ``spec.dimensions``; states: the initial ones, none where they are learned or zero;
-        lengths: (B,), the steps of every row, where the network has ``past_length``. y is (T, B, size), or (B, size)
-        where only the last output is wanted. Raises DimensionError for names or shapes that do not fit.
+        lengths: (B,), the steps of every row in whole numbers, where the network has ``past_length``. y is
+        (T, B, size), or (B, size) where only the last output is wanted. Raises DimensionError for names or shapes that
+        do not fit.
         """
         run = run_network(self.spec, *self._arguments(params, x, states, lengths), plain(keep=False))
         return (run.y, *self.stacked(run.states))
@@ -44,7 +45,8 @@ class Runner:
     ) -> tuple[Any, ...]:
         """Take cotangents back; returns (dparams, dx, *dstates0), the latter none where states are not given.
 
-        states: the initial states as for ``forward``, then dy and the cotangents of the final states.
+        states: the initial states as for ``forward``, then dy and the cotangents of the final states; lengths: as for
+        ``forward``. dx is 0 past a row's length, and nothing of dy there reaches it but what y repeats or holds.
         """
         final = len(self.spec.stacks)
         given = final if self.spec.initial == "given" else 0
@@ -119,16 +121,46 @@ class Runner:
         """Read the sizes off the arrays, and refuse parameters that contradict them."""
         network = self.spec
         wanted = {p.name for p in network.parameters}
+        if not isinstance(params, Mapping):
+            raise DimensionError(
+                f"params are arrays by name, such as {{'{min(wanted)}': …}}, got {type(params).__name__}"
+            )
         if params.keys() != wanted:
             wrong = ", ".join(sorted(params.keys() ^ wanted))
             raise DimensionError(f"params must have the names of {network.name}; they differ in {wrong}")
         entry = {network.n.name: x.shape[-1]} if network.n.is_Symbol else {}
-        sizes = sizes_in(network, params) | entry
+        own = sizes_in(network, params)
+        self._check_width(params, own, x)
+        sizes = own | entry
         for name, shape in network.dimensions(**sizes).items():
             _shaped(name, params[name], shape)
         n = evaluate_shape(network.inputs[0].shape, network.check_sizes(sizes))[0]
         _shaped("x", x, (*x.shape[:2], n))
         return sizes
+
+    def _check_width(self, params: Mapping[str, Array], own: Mapping[str, int], x: Array) -> None:
+        """Blame x, and no parameter, where the parameters agree with each other on another size of x."""
+        n = self.spec.n
+        if not n.is_Symbol:
+            return
+        told = {**self._width(params, own), **own}
+        if told.get(n.name, x.shape[-1]) == x.shape[-1]:
+            return
+        shapes = self.spec.dimensions(**told)
+        if all(np.shape(params[name]) == tuple(shape) for name, shape in shapes.items()):
+            raise DimensionError(
+                f"x has {x.shape[-1]} entries at a step, but the parameters are for {n}={told[n.name]}"
+            )
+
+    def _width(self, params: Mapping[str, Array], own: Mapping[str, int]) -> dict[str, int]:
+        """Return the size of x where a parameter tells it by a side such as n+m."""
+        n, known = self.spec.n, self.spec.check_sizes(own)
+        for p in self.spec.parameters:
+            for side, actual in zip(p.shape, np.shape(params[p.name]), strict=False):
+                rest = (side - n).subs(known)
+                if side.has(n) and rest.is_number and actual > rest:
+                    return {n.name: int(actual - rest)}
+        return {}
 
     def _lengths(self, lengths: Any, x: Array) -> Array | None:
         if lengths is None:
@@ -137,6 +169,10 @@ class Runner:
         if self.spec.past_length is None:
             raise DimensionError(f'{self.spec.name} has no lengths; make it with past_length, such as "zero"')
         found = _shaped("lengths", lengths, (B,))
+        if np.iscomplexobj(x):
+            raise DimensionError("rows with lengths are real numbers, got a complex x: give rows of one length")
+        if found.dtype.kind == "f" and (found == np.floor(found)).all():
+            found = found.astype(np.int64)
         if found.dtype.kind not in "iu" or (B and not (found.min() >= 0 and found.max() <= T)):
             raise DimensionError(f"lengths are whole numbers from 0 to T={T}, got {found.tolist()}")
         return found

@@ -15,11 +15,13 @@ from lstm_spec.draw.layers import bidirectional_scene, layers_scene
 from lstm_spec.draw.network import network_scene
 from lstm_spec.draw.render import FORMATS, render
 from lstm_spec.draw.scene import Scene
+from lstm_spec.draw.stack import check_view, stack_of
 from lstm_spec.draw.svg import svg
 from lstm_spec.draw.text import Choice, Typesetter, typesetter
 from lstm_spec.draw.theme import Theme
 from lstm_spec.draw.tikz import tikz
 from lstm_spec.draw.unit import unit_scene
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program, names_in
 
 
@@ -117,30 +119,33 @@ class Picture:
 
 def draw(
     view: str,
-    program: Program,
+    program: Program | Network,
     *,
     theme: Theme = "auto",
     notation: Choice = "design",
     highlight: str | tuple[str, ...] = (),
     steps: int | None = None,
-    layers: int = 2,
+    layers: int | None = None,
     **sizes: int | None,
 ) -> Picture:
-    """Draw a Program.
+    """Draw a Program, or a network of layers that are alike.
 
-    view: one of ``VIEWS``; n, m, q, …: sizes, those left out stay symbols; theme: "auto", "light" or "dark"; notation:
-    its name, a TOML file, or a mapping of names to what is written; highlight: names of equations, values or parameters
-    to mark, with the box around them where they are drawn inside one;
-    steps: how many steps of time there are (None: T of them); layers: how many layers the view "stacked" has.
+    view: one of ``VIEWS``, of a network the one that shows it; n, m, q, …: sizes, those left out stay symbols; theme:
+    "auto", "light" or "dark"; notation: its name, a TOML file, or a mapping of names to what is written; highlight:
+    names of equations, values or parameters to mark, with the box around them where they are drawn inside one; steps:
+    how many steps of time there are (None: T of them); layers: how many layers the view "stacked" has, 2 if nothing is
+    said, and of a network its own.
 
     Returns a Picture. Raises DrawError for an unknown view, theme or name, and for a unit of a cell that normalizes
-    over its units; ProgramError for an unknown size.
+    over its units; StackError for a network whose layers differ; ProgramError for an unknown size.
     """
     _one_of("view", view, tuple(VIEWS))
     _one_of("theme", theme, ("auto", "light", "dark"))
     for option, value in (("steps", steps), ("layers", layers)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise DrawError(f"{option} must be a positive integer, got {value!r}")
+    if isinstance(program, Network):
+        program, layers, sizes = _stacked(program, view, layers, sizes)
     wanted = (highlight,) if isinstance(highlight, str) else tuple(highlight)
     for name in wanted:
         if name not in program.symbols and not (view == "backward" and name.removeprefix("d") in program.symbols):
@@ -149,9 +154,22 @@ def draw(
             )
     values = program.check_sizes({name: value for name, value in sizes.items() if value is not None})
     setter = typesetter(program.shared, program.symbols, notation, sizes=values)
-    scene = VIEWS[view](program, setter, values, Options(steps, layers, notation))
+    scene = VIEWS[view](program, setter, values, Options(steps, layers or 2, notation))
     marked = frozenset(shown for name in wanted for shown in _shown(view, program, scene, name))
     return Picture(replace(scene, highlight=marked), theme)
+
+
+def _stacked(
+    network: Network, view: str, layers: int | None, sizes: Mapping[str, int | None]
+) -> tuple[Program, int, dict[str, int | None]]:
+    """Return the cell of a network with its layers and sizes; raises for what the network does not leave open."""
+    stack = stack_of(network)
+    check_view(network, stack, view)
+    given = {name: value for name, value in sizes.items() if value is not None}
+    if layers not in (None, stack.layers):
+        raise DrawError(f"{network.name} has {stack.layers} layers of its own, got layers={layers}")
+    network.check_sizes(given)
+    return stack.cell, stack.layers, {**stack.sizes, **given}
 
 
 def _shown(view: str, program: Program, scene: Scene, name: str) -> set[str]:

@@ -40,7 +40,14 @@ def unit_scene(program: Program, setter: Typesetter, sizes: Mapping[Any, int]) -
 
 def _neurons(graph: Graph) -> list[Op]:
     """Return the layers of which this unit has one neuron each: not those that feed a layer or the outside."""
-    return [o for o in graph.ops if o.kind == "layer" and not is_hidden(graph, o) and not _projects(graph, o)]
+    layers = [o for o in graph.ops if o.kind == "layer" and not is_hidden(graph, o)]
+    return [o for o in layers if not _projects(graph, o) and not _masks(graph, o)]
+
+
+def _masks(graph: Graph, op: Op) -> bool:
+    """Tell whether a layer mixes nothing and is only seen whole, as an input with some entries dropped."""
+    single = [r for r in graph.readers(op.id) if r.kind != "concat" and op.id not in graph.mixed(r)]
+    return not op.mixes and not single and op.id not in graph.leaving
 
 
 def _projects(graph: Graph, op: Op) -> bool:

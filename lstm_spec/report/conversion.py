@@ -8,6 +8,7 @@ import numpy as np
 from lstm_spec.targets.convert import Converted
 from lstm_spec.targets.weights import Weights, shape_of
 from lstm_spec.verify.conversion import Agreement, Side
+from lstm_spec.verify.verdict import INCONCLUSIVE, VERIFIED
 
 
 def conversion_lines(found: Converted, checked: Agreement | None) -> Iterator[str]:
@@ -23,9 +24,11 @@ def conversion_lines(found: Converted, checked: Agreement | None) -> Iterator[st
     yield from (_side(side) for side in (checked.source, checked.target))
     if checked.changed:
         yield f"These parameters are not those of the source: {', '.join(checked.changed)}"
-    if checked.status == "verified":
+    if checked.status == VERIFIED:
         what = f"both compute {found.source.spec.name} with these weights"
         yield f"VERIFIED  {what}; their outputs differ by {checked.apart:.1g} at most"
+    elif checked.status == INCONCLUSIVE:
+        yield "INCONCLUSIVE  with these weights rounding alone may change the outputs so much that a run tells little"
     else:
         yield "DISCREPANCY  the two sides do not compute the same"
 

@@ -42,6 +42,11 @@ def derived_text(
         found = bptt(cell, window=window)
         names = None if wrt is None else _leading_through_time(found, cell, wrt)
         return write(found, format=form, notation=notation, level=level, only=names)
+    if forward and jacobian is not None:
+        raise ProgramError("the equations of the cell itself and a Jacobian are two things: derive one after the other")
+    if wrt is not None and (forward or jacobian is not None):
+        other = "the equations of the cell itself have none" if forward else "a Jacobian names its own, as c,c_prev"
+        raise ProgramError(f"wrt chooses gradients of a backward pass, and {other}: leave it out")
     if forward:
         program, only = cell, None
     elif jacobian is not None:

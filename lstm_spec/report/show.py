@@ -210,15 +210,20 @@ def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str]
     So a lone unit cannot be unrolled over time: its next step needs h' of all units.
     """
     entries = {row.name: row.cells[3] or row.cells[2] for row in rows}
-    reads = unit_view(cell).reads
+    view = unit_view(cell)
+    reads = view.reads
     vectors = [*reads, *(name for name in cell.states if name not in reads)]
     listed = ", ".join(f"{named(name)} {entries[name]}" for name in vectors)
-    phrases = [
-        f"all {entries[name]} entries of {named(name)}" if how == "all" else f"only its own entry of {named(name)}"
-        for name, how in reads.items()
-    ]
+
+    def phrase(read: Mapping[str, str]) -> str:
+        told = {"all": lambda name: f"all {entries[name]} entries of", "own": lambda name: "only its own entry of"}
+        return _enumerated([f"{told[how](name)} {named(name)}" for name, how in read.items()])
+
+    # With a projection, unit k of c is not unit k of h.
+    even = len({cell.symbols[name].shape for name in cell.states}) == 1
+    units = {"Unit k of it": reads} if even else {f"Unit k of {named(s)}": view.reads_of[s] for s in cell.states}
     previous = {before.name for before, _ in cell.recurrence}
-    shared = [named(name) for name, how in reads.items() if how == "all" and name in previous]
+    shared = [named(name) for name in reads if name in previous and any(r.get(name) == "all" for r in units.values())]
     if shared:
         names = " and ".join(shared)
         last = f"So a lone unit cannot be unrolled over time: its next step needs {names} of all units."
@@ -226,7 +231,7 @@ def layer_sentences(cell: Program, rows: Sequence[Row], *, named: Callable[[str]
         last = "So a lone unit can be unrolled over time: it needs no other unit's state."
     return [
         f"A neuron or a layer? A layer: every line of the picture carries a whole vector, {listed}.",
-        f"Unit k of it reads {_enumerated(phrases)}.",
+        *(f"{unit} reads {phrase(read)}." for unit, read in units.items()),
         last,
     ]
 

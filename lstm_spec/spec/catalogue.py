@@ -27,6 +27,7 @@ class Entry:
 
 
 _GREFF = "Greff et al. 2017"
+_PLAIN = f"{_GREFF}, there with peepholes"
 _MUT = "Józefowicz, Zaremba & Sutskever 2015"
 _S = SLOTS[0]
 _SQUASH_1997 = MappingProxyType({"c": Lambda((_S,), 4 * sigmoid(_S) - 2), "h": Lambda((_S,), 2 * sigmoid(_S) - 1)})
@@ -49,14 +50,14 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
             "Hochreiter & Schmidhuber 1997; the squashings as commonly reported",
             lambda: lstm(fixed="f", activations=_SQUASH_1997),
         ),
-        "nig": Entry("no input gate, i = 1", _GREFF, lambda: lstm(fixed="i")),
-        "nfg": Entry("no forget gate, f = 1", _GREFF, lambda: lstm(fixed="f")),
-        "nog": Entry("no output gate, o = 1", _GREFF, lambda: lstm(fixed="o")),
-        "niaf": Entry("no input activation function, c̃ = a_c", _GREFF, lambda: lstm(activations={"c": "identity"})),
-        "noaf": Entry("no output activation function, h = o∘c", _GREFF, lambda: lstm(activations={"h": "identity"})),
+        "nig": Entry("no input gate, i = 1", _PLAIN, lambda: lstm(fixed="i")),
+        "nfg": Entry("no forget gate, f = 1", _PLAIN, lambda: lstm(fixed="f")),
+        "nog": Entry("no output gate, o = 1", _PLAIN, lambda: lstm(fixed="o")),
+        "niaf": Entry("no input activation function, c̃ = a_c", _PLAIN, lambda: lstm(activations={"c": "identity"})),
+        "noaf": Entry("no output activation function, h = o∘c", _PLAIN, lambda: lstm(activations={"h": "identity"})),
         "cifg": Entry(
             "coupled input and forget gate, f = 1 − i",
-            f"{_GREFF}; ONNX Runtime input_forget",
+            f"{_PLAIN}; ONNX Runtime input_forget",
             lambda: lstm(coupled="f=1-i"),
         ),
         "cifg_i": Entry(
@@ -66,7 +67,7 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
         ),
         "fgr": Entry(
             "full gate recurrence: gates also read all gates of the step before",
-            _GREFF,
+            _PLAIN,
             lambda: lstm(gate_recurrence=True),
         ),
         "lstmp": Entry(
@@ -145,8 +146,10 @@ def cell(name: str) -> Program:
     """
     if str(name).endswith(".py"):
         raise OptionError(f"{name} is a file: name the cell in it too, as {name}:NAME")
+    if not isinstance(name, str):
+        raise OptionError(f"a cell of the catalogue is asked for by its name, such as ls.cell('lstm'), got {name!r}")
     if name not in CATALOGUE:
-        close = difflib.get_close_matches(name, CATALOGUE, n=1)
+        close = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(CATALOGUE)}"
         raise OptionError(f'there is no cell "{name}"; {hint}')
     return replace(CATALOGUE[name].make(), name=name, source=CATALOGUE[name].source)

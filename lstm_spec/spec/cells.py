@@ -74,6 +74,9 @@ def lstm(
     one, or two per gate (b_f and bR_f, summed). concat: the order in z, or None for separate matrices W_f (m×n) and
     R_f (m×m); layer_norm and gate_recurrence have them separate in any case.
 
+    Greff et al. change one thing of the cell with peepholes: theirs is ``lstm(fixed="i", peepholes="fo")`` where the
+    catalogue's nig, without peepholes, is ``lstm(fixed="i")``.
+
     Raises OptionError for an option that does not exist or does not go with another one.
 
     >>> for equation in lstm():

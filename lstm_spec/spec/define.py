@@ -1,16 +1,21 @@
 """A cell from its equations: what they read and nothing gives are the parameters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from keyword import iskeyword
 from typing import Any
 
-from sympy import MatrixSymbol, Symbol, preorder_traversal
+from sympy import MatrixExpr, MatrixSymbol, Symbol, preorder_traversal
 
 from lstm_spec.spec.operators import Elementwise, size
 from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
 from lstm_spec.spec.ties import tie
 
 Pair = tuple[MatrixSymbol, Any]
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_TAKEN = ("np", "jnp", "jax", "torch", "params", "step", "sigmoid", "softplus", "erf", "modulus", "unit_step")
 
 
 def define_cell(
@@ -46,7 +51,9 @@ def define_cell(
     >>> print(plain["h"], list(plain.dimensions(n=2, m=3)))
     h = tanh(W x + R h' + b) ['W', 'R', 'b']
     """
-    given = (inputs,) if isinstance(inputs, MatrixSymbol) else tuple(inputs)
+    given = _inputs(name, inputs)
+    states = [_pair(name, pair) for pair in _listed(name, "states", states, "[(h_prev, h)]")]
+    equations = _listed(name, "equations", equations, "[(h, expression)]")
     definitions = tuple(e if isinstance(e, Equation) else _equation(name, e) for e in equations)
     known = {s.name for s in (*given, *(before for before, _ in states), *(d.symbol for d in definitions))}
     read = [s for d in definitions for s in preorder_traversal(d.expression) if isinstance(s, MatrixSymbol)]
@@ -54,6 +61,9 @@ def define_cell(
     if unknown := set(fixed) - {p.name for p in parameters}:
         raise ProgramError(f"{name}: fixed names parameters of the cell, but {min(unknown)} is none")
     symbols = (*given, *(s for pair in states for s in pair), *parameters, *(d.symbol for d in definitions))
+    sizes = {s.name for symbol in symbols for side in symbol.shape for s in side.free_symbols}
+    for called in dict.fromkeys((*(s.name for s in symbols), *(s.name for s, _ in constants))):
+        _check_name(name, called, sizes)
     _check_constants(name, symbols, definitions, [s for s, _ in constants])
     pairs = [(d.symbol, d.expression) for d in definitions]
     ties = tuple(tie(size(old), size(new), dict.fromkeys(symbols), pairs) for old, new in (same or {}).items())
@@ -76,6 +86,42 @@ def define_cell(
             ties=ties,
         )
     )
+
+
+def _inputs(name: str, inputs: Any) -> tuple[MatrixSymbol, ...]:
+    given = (inputs,) if isinstance(inputs, MatrixSymbol) else inputs
+    listed = [None] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
+    if not all(map(_is_symbol, listed)):
+        raise ProgramError(f"{name}: inputs are a vector such as vector('x', n), or several, got {inputs!r}")
+    return tuple(listed)
+
+
+def _is_symbol(value: Any) -> bool:
+    return isinstance(value, MatrixSymbol)
+
+
+def _listed(name: str, option: str, given: Any, example: str) -> list[Any]:
+    if isinstance(given, str | MatrixSymbol | MatrixExpr) or not isinstance(given, Iterable):
+        raise ProgramError(f"{name}: {option} are a list such as {example}, got {given!r}")
+    return list(given)
+
+
+def _pair(name: str, pair: Any) -> tuple[MatrixSymbol, MatrixSymbol]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(map(_is_symbol, pair)):
+        raise ProgramError(f"{name}: a state is a pair of vectors, before and after, such as (h_prev, h), got {pair!r}")
+    return pair[0], pair[1]
+
+
+def _check_name(name: str, called: str, sizes: Collection[str]) -> None:
+    """Refuse a name that the source of a step cannot have, or has for something else."""
+    if not _WORD.fullmatch(called) or iskeyword(called):
+        raise ProgramError(
+            f"{name}: a value is named by letters, digits and _, a letter first, no keyword of Python; got {called!r}"
+        )
+    if called in sizes:
+        raise ProgramError(f"{name}: {called} is the name of a size, and cannot be that of a value too")
+    if called in _TAKEN:
+        raise ProgramError(f"{name}: {called} has a meaning in the source of a step; take another name")
 
 
 def _check_constants(
@@ -101,6 +147,10 @@ def _equation(name: str, pair: Any) -> Equation:
         raise ProgramError(f"{name}: an equation is a pair (symbol, expression), got {pair!r}") from None
     if not isinstance(symbol, MatrixSymbol):
         raise ProgramError(f"{name}: the left side of an equation is a vector or a matrix, got {symbol!r}")
+    if not isinstance(expression, MatrixExpr):
+        raise ProgramError(
+            f"{name}: the right side of {symbol} is an expression of vectors and matrices, got {expression!r}"
+        )
     return Equation(symbol, expression)
 
 

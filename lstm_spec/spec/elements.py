@@ -194,6 +194,13 @@ class UnitView:
     @cached_property
     def reads(self) -> Mapping[str, str]:
         """For every input and previous state, whether unit k reads "all" of its entries or only its "own" one."""
+        merged = self.reads_of.values()
+        read = {leaf: "all" if any(m.get(leaf) == "all" for m in merged) else "own" for m in merged for leaf in m}
+        return {s.name: read[s.name] for s in self.program.leaves if s.name in read}
+
+    @cached_property
+    def reads_of(self) -> Mapping[str, Mapping[str, str]]:
+        """The same for entry k of every output by itself."""
         modes: dict[str, dict[str, str]] = {
             s.name: {s.name: "own"} for s in self.program.leaves if s not in self.program.parameters
         }
@@ -205,9 +212,10 @@ class UnitView:
                     if e.i != unit_row(e.parent) or own.get(leaf) == "all":
                         mode = "all"
                     own[leaf] = mode
-        merged = [modes[name] for name in self.program.outputs]
-        read = {leaf: "all" if any(m.get(leaf) == "all" for m in merged) else "own" for m in merged for leaf in m}
-        return {s.name: read[s.name] for s in self.program.leaves if s.name in read}
+        leaves = [s.name for s in self.program.leaves]
+        return {
+            name: {leaf: modes[name][leaf] for leaf in leaves if leaf in modes[name]} for name in self.program.outputs
+        }
 
 
 def unit_view(program: Program) -> UnitView:

@@ -106,7 +106,7 @@ def elementwise(function: Any, arity: int = 1) -> Lambda:
     >>> from sympy import Max
     >>> s = Symbol("s")
     >>> elementwise(Lambda(s, Max(s, 0.25 * s))).expr
-    maximum(s, s/4)
+    maximum(s/4, s)
     """
     if isinstance(function, str):
         if function not in ACTIVATIONS:

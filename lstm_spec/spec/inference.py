@@ -10,7 +10,7 @@ from sympy import Expr, MatrixSymbol, S, Symbol, linsolve
 
 from lstm_spec.spec.dimensions import DimensionError, check_equation
 from lstm_spec.spec.notation import shape_text, size_text, symbol_text
-from lstm_spec.spec.program import Program, array_shape
+from lstm_spec.spec.program import Program, array_shape, cell_of
 
 _SUFFIXES = {"0": "_prev"}
 
@@ -66,6 +66,9 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     lstm_spec.spec.dimensions.DimensionError: W_o is 70×101 but z has 102 rows (n=32 from x, m=70 from W_f), in
     a_o = W_o z + b_o
     """
+    cell_of(program, "infer_dimensions")
+    if not isinstance(shapes, Mapping):
+        raise DimensionError(f"shapes are given by name, such as {{'W_f': (70, 102)}}, got {shapes!r}")
     arrays = [
         Given(name, program.symbols[canonical_name(program, name)], _shape(name, s)) for name, s in shapes.items()
     ]

@@ -1,11 +1,11 @@
 """Networks of equal cells: the short way to make them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.network import Layer, Network, size_of
-from lstm_spec.spec.options import OptionError
+from lstm_spec.spec.options import OptionError, one_of
 from lstm_spec.spec.program import Program, cell_of
 
 
@@ -45,6 +45,8 @@ def layers(
         raise OptionError(f"merge={merge!r} says what becomes of two directions, so it needs bidirectional=True")
     if bidirectional and direction != "forward":
         raise OptionError(f"a bidirectional layer has both directions, got direction={direction!r} as well")
+    one_of("bidirectional", bidirectional, (False, True))
+    one_of("residual", residual, (False, True))
     sizes = _hidden(hidden, count)
     stack = tuple(
         Layer(
@@ -75,6 +77,8 @@ def _called(cell: Program, count: int, bidirectional: bool) -> str:
 def _hidden(hidden: Any, count: int | None) -> list[Any]:
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise OptionError(f"count is a positive number of layers, got {count!r}")
+    if isinstance(hidden, Mapping):
+        raise OptionError(f"hidden is a size, or one for every layer such as (70, 40), got {hidden!r}")
     if isinstance(hidden, Iterable) and not isinstance(hidden, str):
         sizes = list(hidden)
         if not sizes or count not in (None, len(sizes)):

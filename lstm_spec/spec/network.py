@@ -3,15 +3,17 @@
 A network is data. What it computes is written out by ``unroll``, what it does with numbers is in ``compute``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from reprlib import repr as shortened
 from types import MappingProxyType
 from typing import Any, Literal
 
 from sympy import Expr, MatrixExpr, MatrixSymbol, Rational, Symbol, sympify
 
 from lstm_spec.spec.dimensions import Shape, check_equation
+from lstm_spec.spec.notation import size_text
 from lstm_spec.spec.operators import add, concat, hadamard, scale, size, vector
 from lstm_spec.spec.options import OptionError, one_of
 from lstm_spec.spec.program import (
@@ -62,12 +64,29 @@ class Layer:
     def __post_init__(self) -> None:
         one_of("direction", self.direction, DIRECTIONS)
         one_of("merge", self.merge, tuple(MERGES))
+        one_of("residual", self.residual, (False, True))
+        self._check_both()
+        for option, given in (("sizes", self.sizes), ("reverse_sizes", self.reverse_sizes or {})):
+            if not isinstance(given, Mapping):
+                raise OptionError(f'{option} of a layer are by name, such as {{"m": 64}}, got {given!r}')
         for cell in self.cells:
             if len(cell_of(cell, "a layer").inputs) != 1:
                 raise OptionError(f"a layer reads one sequence, but {cell.name} has {len(cell.inputs)} inputs")
             if cell.states != self.cell.states:
                 held = f"{', '.join(self.cell.states)} and {', '.join(cell.states)}"
                 raise OptionError(f"both directions of a layer have the same states, got {held}")
+
+    def _check_both(self) -> None:
+        """Refuse what only a layer in both directions has, which would do nothing here."""
+        merge = None if self.merge == "concatenate" else repr(self.merge)
+        cell = None if self.reverse_cell is None else "a cell"
+        own = {"merge": merge, "reverse_cell": cell, "reverse_sizes": self.reverse_sizes}
+        for option, given in own.items():
+            if self.direction != "both" and given is not None:
+                raise OptionError(
+                    f'{option} is of two directions, so it needs direction="both"; '
+                    f"got {option}={given} and direction={self.direction!r}"
+                )
 
     @property
     def cells(self) -> tuple[Program, ...]:
@@ -174,6 +193,13 @@ class Network:
         one_of("initial", self.initial, ("given", "learned", "zero"))
         if not isinstance(self.name, str) or not self.name:
             raise OptionError(f"the name of a network is text that is not empty, got {self.name!r}")
+        if isinstance(self.layers, Layer | Program | str) or not isinstance(self.layers, Iterable):
+            example = "(ls.Layer(cell=ls.lstm()),)"
+            raise OptionError(f"layers of {self.name} are a tuple such as {example}, got {_said(self.layers)}")
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise OptionError(f"a layer of {self.name} is an ls.Layer(cell=…), got {_said(layer)}")
         if not self.layers:
             raise OptionError(f"{self.name} needs at least one layer")
         if self.outputs == "last" and self.layers[-1].residual:
@@ -319,6 +345,11 @@ class Network:
         return total_entries([*counted, *(p.shape for p in self.learned)], self.check_sizes(sizes))
 
 
+def _said(value: Any) -> str:
+    """Return what somebody gave in place of layers, in a few words."""
+    return f"the cell {value.name}" if isinstance(value, Program) else shortened(value)
+
+
 def network_of(spec: Program | Network, who: str = "a network") -> Network:
     """Return a network as it is, a cell as the network of one layer; raises ProgramError, with who wanted it."""
     return spec if isinstance(spec, Network) else _of_cell(cell_of(spec, who))
@@ -351,8 +382,11 @@ def _pass(cell: Program, given: Mapping[str, Any], width: Expr, key: str, revers
     entry = cell.inputs[0].shape[0]
     held = {s for before, _ in cell.recurrence for s in before.shape[0].free_symbols}
     # A cell such as SRU reads a vector of the size of its state; then only the state's size can give.
-    if entry.is_Symbol and entry not in held:
-        sizes[entry] = width
+    if entry.is_Symbol and entry not in held and sizes.setdefault(entry, width) != width:
+        raise OptionError(
+            f"{entry} of a layer is the size of what is below it, {size_text(width)}; got sizes with {entry}="
+            f"{size_text(sizes[entry])}: leave it out, or give n= to the network"
+        )
     return Pass(key, cell, MappingProxyType(sizes), reverse)
 
 

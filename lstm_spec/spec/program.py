@@ -317,7 +317,8 @@ def cell_of(value: Any, who: str) -> Program:
     """Return a Program as it is; raises ProgramError, with who wanted it, for anything else, such as a cell's name."""
     if isinstance(value, Program):
         return value
-    raise ProgramError(f"{who} takes a Program such as ls.cell('lstm') returns, got {shortened(value)}")
+    got = f"a network, {value.name}: take a cell of it" if hasattr(value, "every_pass") else shortened(value)
+    raise ProgramError(f"{who} takes a Program such as ls.cell('lstm') returns, got {got}")
 
 
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from sympy import S
 
-from lstm_spec.spec.network import Network
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.notation import size_text
-from lstm_spec.spec.program import evaluate_shape, total_entries
+from lstm_spec.spec.program import Program, evaluate_shape, total_entries
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class SummaryRow:
 SUMMARY_HEADINGS = ("layer", "what it is", "output shape", "parameters")
 
 
-def summary(network: Network, **sizes: int) -> tuple[SummaryRow, ...]:
+def summary(network: Network | Program, **sizes: int) -> tuple[SummaryRow, ...]:
     """Return a row for x, for every layer, and for the whole network; what is not given stays symbolic.
+
+    A cell is the network of one layer.
 
     >>> from lstm_spec.spec.layers import layers
     >>> for row in summary(layers(bidirectional=True), n=32, m=70):
@@ -40,6 +42,7 @@ def summary(network: Network, **sizes: int) -> tuple[SummaryRow, ...]:
     ('l0', 'bidirectional lstm, concatenate', '(T, B, 140)', '57,680')
     ('y', 'output', '(T, B, 140)', '57,680')
     """
+    network = network_of(network, "summary")
     values = network.check_sizes(sizes)
     widths = [evaluate_shape((width, S.One), values)[0] for width in network.widths]
     rows = [SummaryRow("x", "input", ("T", "B", widths[0]), 0)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstm_spec.spec.notation import shape_text, size_text, symbol_text
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program, cell_of, evaluate_shape
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def dimension_table(program: Program, **sizes: int) -> tuple[Row, ...]:
     >>> [row.cells for row in dimension_table(lstm(), n=32, m=70) if row.name in ("z", "W_f")]
     [('W_f', 'parameter', 'm×(n+m)', '70×102', '7,140'), ('z', 'value', 'n+m', '102', '102')]
     """
-    values = program.check_sizes(sizes)
+    values = cell_of(program, "dimension_table").check_sizes(sizes)
     equations = {d.name: str(d) for d in program}
     rows = []
     for name, symbol in program.symbols.items():

@@ -5,7 +5,7 @@ from dataclasses import replace
 from lstm_spec.spec.layers import layers
 from lstm_spec.spec.network import PAST_LENGTH, Network, network_of
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.cells import find_cell
+from lstm_spec.targets.cells import find_spec
 from lstm_spec.targets.contract import Target, TargetError
 
 
@@ -16,7 +16,7 @@ def claimed(target: Target, spec: str | Program | Network | None = None) -> Prog
     """
     found = target.spec if spec is None else spec
     if isinstance(found, str):
-        found = find_cell(found)
+        found = find_spec(found)
     if isinstance(target.layers, bool) or not isinstance(target.layers, int) or target.layers < 1:
         raise TargetError(f"{target.name}.layers is a positive number, got {target.layers!r}")
     if target.past_length not in PAST_LENGTH:

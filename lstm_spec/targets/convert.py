@@ -50,7 +50,8 @@ def convert_arrays(
 ) -> Converted:
     """Return the weights of one library as another one holds them.
 
-    arrays: by the names that they were saved under. target, source: the libraries, as names of layouts such as
+    arrays: by the names that they were saved under, or in dictionaries of dictionaries, whose keys are joined by a
+    slash. target, source: the libraries, as names of layouts such as
     "pytorch", "keras" or "onnx", which stand for all cells of that library; a Layout, or a TOML file of one; without
     ``source`` the one that names and shapes fit. spec: whose parameters they are, where that is no usual cell. prefix:
     what stands before the names, such as "encoder.lstm."; without it whatever does. target_prefix: what is to stand
@@ -68,7 +69,7 @@ def convert_arrays(
     >>> found.notes
     ('the two biases of every gate were added, which cannot be undone',)
     """
-    every = {name: to_numpy(a, "torch" if is_array(a, "torch") else "numpy") for name, a in arrays.items()}
+    every = {name: to_numpy(a, "torch" if is_array(a, "torch") else "numpy") for name, a in _flat(arrays)}
     numbers = {name: a for name, a in every.items() if a.dtype.kind in "fiub" or a.dtype.name == STORED}
     given = read_saved(numbers, source=source, spec=spec, prefix=prefix)
     for name, size in (sizes or {}).items():
@@ -76,6 +77,15 @@ def convert_arrays(
             known = ", ".join(f"{key}={value}" for key, value in given.sizes.items())
             raise ConvertError(f"{name} was said to be {size}, but the arrays have {known}")
     return translate(given, target, prefix=target_prefix, notes=_left_out(numbers, given))
+
+
+def _flat(arrays: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield arrays by name, those of inner dictionaries with the names around them."""
+    for name, value in arrays.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}/")
+        else:
+            yield f"{before}{name}", value
 
 
 def translate(given: Weights, target: str | Layout, *, prefix: str = "", notes: Sequence[str] = ()) -> Converted:

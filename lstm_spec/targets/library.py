@@ -92,7 +92,9 @@ def _run(
 ) -> dict[str, Array]:
     dtype = given["x"].dtype
     rooms = {key: _Room(shape, dtype) for key, shape in shapes.items()}
-    pointers = [a.ctypes.data for a in (*given.values(), *(room.inside for room in rooms.values()))]
+    # A pointer says nothing of strides.
+    packed = [np.ascontiguousarray(array) for array in given.values()]
+    pointers = [a.ctypes.data for a in (*packed, *(room.inside for room in rooms.values()))]
     function.restype = None
     function(*map(ctypes.c_int64, sizes), *map(ctypes.c_void_p, pointers))
     for key, room in rooms.items():

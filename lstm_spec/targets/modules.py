@@ -42,11 +42,11 @@ def required(package: str, called: str, extra: str, *, otherwise: str = "", who:
         raise TargetError(f"importing {package} failed with {exception_text(error)}{otherwise}") from error
 
 
-def find_attribute(place: str, path: str) -> Any:
+def find_attribute(place: str, path: str, *, wanted: Callable[[Any], bool] | None = None) -> Any:
     """Return an attribute of a module, given by its name or by its file.
 
-    Raises TargetError, in one sentence with the closest match, when there is no such file, module or attribute, or when
-    importing it fails.
+    wanted: what an attribute is that may be meant, by default a target. Raises TargetError, in one sentence with the
+    closest match of these, when there is no such file, module or attribute, or when importing it fails.
     """
     module = _file_module(place) if place.endswith(".py") or "/" in place else _named_module(place)
     value: Any = module
@@ -54,12 +54,21 @@ def find_attribute(place: str, path: str) -> Any:
         with failing_as(f"{place}:{path} cannot be read: "):
             found = hasattr(value, part)
         if not found:
-            public = [a for a in dir(value) if not a.startswith("_")]
-            close = difflib.get_close_matches(part, public, n=1)
+            close = difflib.get_close_matches(part, _public(value, wanted or _may_be_target), n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise TargetError(f"{place} has no {path}{hint}")
         value = getattr(value, part)
     return value
+
+
+def _public(value: Any, wanted: Callable[[Any], bool]) -> list[str]:
+    """Return the names of what may be meant: of a module nothing that it has imported whole."""
+    loaded = vars(value) if isinstance(value, ModuleType) else {}
+    return [name for name in dir(value) if not name.startswith("_") and (name not in loaded or wanted(loaded[name]))]
+
+
+def _may_be_target(value: Any) -> bool:
+    return not isinstance(value, ModuleType) and (callable(value) or hasattr(value, "forward"))
 
 
 def _named_module(place: str) -> ModuleType:

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,12 +28,10 @@ from lstm_spec.targets.packing import LayoutError
 def load(name: str, *, layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return the target that a user names.
 
-    name: a built-in name, ``package.module:attribute``, ``file.py:attribute`` or ``library.so:function``. layout:
-    overrides what the target says of itself. like: the original whose interface it has, see ``like.like``. Raises
-    TargetError when there is none, in one sentence with the closest name.
-    name: a built-in name, an original with its arguments as ``like.like`` takes it, ``package.module:attribute`` or
-    ``path/to/file.py:attribute``. layout: overrides what the target says of itself. like: the original whose interface
-    it has, see ``like.like``. Raises TargetError when there is none, in one sentence with the closest name.
+    name: a built-in name, an original with its arguments as ``like.like`` takes it, ``package.module:attribute``,
+    ``path/to/file.py:attribute`` or ``library.so:function``. layout: overrides what the target says of itself. like:
+    the original whose interface it has, see ``like.like``. Raises TargetError when there is none, in one sentence with
+    the closest name.
     """
     if name in BUILT_IN or name.partition("(")[0] in LIKE:
         if layout is not None:
@@ -63,6 +62,9 @@ def load(name: str, *, layout: str | Layout | None = None, like: str | None = No
 def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return a Target for a callable, or for an object with a ``forward`` method; a Target stays what it is.
 
+    A function called ``forward``, or ``lstm_forward``, has for its gradients the function called ``backward`` in its
+    place that stands beside it, if that takes as many arguments as it would be given.
+
     name: how the user calls it. layout: overrides what the target says of itself. like: the original whose interface
     it has instead. Raises TargetError when it is neither, or when what it says of itself makes no sense.
     """
@@ -85,7 +87,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
     return Target(
         name=name,
         forward=forward,
-        backward=said.function("backward", "leave it out if there are no gradients"),
+        backward=said.function("backward", "leave it out if there are no gradients") or _beside(value),
         differentiated=said.function("differentiated", "leave it out if backward runs forward itself"),
         spec=said.kind("spec", str | Program | Network, "lstm"),
         layers=said.kind("layers", int, 1),
@@ -100,6 +102,28 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         shapes=_shapes(said),
         versions=_versions(said),
     )
+
+
+def _beside(value: Any) -> Callable[..., Any] | None:
+    """Return the backward pass that stands beside a function in its module, None where there is none that fits."""
+    if not inspect.isfunction(value) or "forward" not in value.__name__:
+        return None
+    found = value.__globals__.get(value.__name__.replace("forward", "backward"))
+    if not inspect.isfunction(found):
+        return None
+    # For (params, x, *states) there are (params, x, *states, dy, *dstates).
+    given = 2 * len(_required(value)) - 1
+    try:
+        inspect.signature(found).bind(*range(given))
+    except TypeError:
+        return None
+    return found
+
+
+def _required(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    every = inspect.signature(function).parameters.values()
+    return [p for p in every if p.kind in positional and p.default is inspect.Parameter.empty]
 
 
 @dataclass(frozen=True)

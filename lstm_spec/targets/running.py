@@ -50,9 +50,12 @@ def run_weights(weights: Weights, x: Array, states: tuple[Array, ...]) -> Ran:
     try:
         return _in_library(weights, network, _known(library, network, weights), dtype, x, states)
     except (TargetError, AccuracyError, ConvertError) as error:
-        run = run_network(network, weights.params, x, states, None, plain(keep=False))
+        # In a format so coarse that nothing could be told, the equations are not computed either.
+        ran = WIDER.get(dtype, dtype)
+        given = tuple(state.astype(ran) for state in states)
+        run = run_network(network, in_format(weights.params, ran), x.astype(ran), given, None, plain(keep=False))
         outputs = Outputs(run.y, dict(zip(network.states, run.states, strict=True)))
-        return Ran(outputs, dtype, reason=str(error))
+        return Ran(outputs, ran, reason=str(error))
 
 
 def _known(library: Original | None, network: Network, weights: Weights) -> Original:

@@ -211,8 +211,8 @@ def small_cases(
 
 
 def _in_range(numbers: Array, dtype: str) -> Array:
-    """Return numbers in a format, none so large that a product of three leaves it: there nothing is promised."""
-    limit = accuracy(dtype).largest ** (1 / 3)
+    """Return numbers in a format, none so large that a product of two leaves it: there nothing is promised."""
+    limit = 2.0 ** (np.log2(accuracy(dtype).largest) // 2)
     return np.clip(numbers, -limit, limit).astype(dtype_of(dtype))
 
 

@@ -24,6 +24,7 @@ from lstm_spec.targets.running import run_weights
 from lstm_spec.targets.weights import Weights
 from lstm_spec.verify.cases import Array
 from lstm_spec.verify.compare import compare
+from lstm_spec.verify.verdict import DISCREPANCY, INCONCLUSIVE, VERIFIED
 
 STEPS, ROWS = 5, 2
 """The length of the sequence that is run, and its rows."""
@@ -35,12 +36,14 @@ class Side:
 
     library: as ``lstm-spec verify`` names it, None where the equations were computed by NumPy instead; reason: why.
     ratio: the largest error over allowed error, infinite where it could not run; message: where that is, or why.
+    conclusive: whether the allowed errors are small enough to tell.
     """
 
     layout: str
     library: str | None
     ratio: float
     message: str
+    conclusive: bool = True
     reason: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,9 +67,15 @@ class Agreement:
 
     @property
     def status(self) -> str:
-        """One of verified, discrepancy."""
-        agrees = max(self.source.ratio, self.target.ratio) <= 1 and not self.changed
-        return "verified" if agrees else "discrepancy"
+        """One of verified, discrepancy, inconclusive."""
+        if max(self.source.ratio, self.target.ratio) > 1 or self.changed:
+            return DISCREPANCY
+        return VERIFIED if self.source.conclusive and self.target.conclusive else INCONCLUSIVE
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command line."""
+        return {VERIFIED: 0, DISCREPANCY: 1, INCONCLUSIVE: 3}[self.status]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -127,9 +136,9 @@ def _side(weights: Weights, x: Array, states: tuple[Array, ...]) -> tuple[Side, 
     try:
         ran = run_weights(weights, x, states)
     except MisbehaviourError as error:
-        return Side(weights.layout.name, None, np.inf, str(error), "it cannot run these arrays"), None
+        return Side(weights.layout.name, None, np.inf, str(error), reason="it cannot run these arrays"), None
     outputs = ran.outputs
     bounds = forced_bounds(weights.spec, weights.params, x, states, outputs.y, accuracy(ran.dtype))
-    worst = compare({"y": outputs.y, **outputs.states}, bounds, accuracy(ran.dtype)).worst
-    about = (weights.layout.name, ran.library, float(worst.ratio), str(worst))
+    compared = compare({"y": outputs.y, **outputs.states}, bounds, accuracy(ran.dtype))
+    about = (weights.layout.name, ran.library, float(compared.worst.ratio), str(compared.worst), compared.conclusive)
     return Side(*about, reason=ran.reason, versions=ran.versions), outputs

@@ -55,12 +55,17 @@ FICKLE = Diagnosis(
 def _is_fickle(subject: Subject, case: Case) -> bool:
     """Tell whether a target that failed on a case answers otherwise now, or otherwise every time."""
     try:
-        first, second = _returned(subject, case), _returned(subject, case)
+        # Of few numbers chance may leave all as they are, which it does not of many.
+        if any(_differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
+            return True
     except MisbehaviourError:
         return False
-    if any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first):
-        return True
     return _agrees(subject, case, subject.contracts[str(case.dtype)])
+
+
+def _differs(subject: Subject, case: Case) -> bool:
+    first, second = _returned(subject, case), _returned(subject, case)
+    return any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first)
 
 
 def _overflow(finding: Finding) -> Diagnosis:
@@ -72,17 +77,21 @@ def _overflow(finding: Finding) -> Diagnosis:
 
 
 def _observations(subject: Subject, cell: Program | Network, counterexample: Case) -> Iterator[Observation]:
-    gradients = bool(counterexample.cotangents)
-    make = partial(seeded_case, cell, str(counterexample.dtype), gradients=gradients)
-    weights = subject.target.weights
-    probes = () if weights is not None else probe_cases(make, cell)
-    if counterexample.lengths is not None:
-        probes = (with_lengths(case, cell, _shortened(case)) for case in probes)
-    for case in (*probes, counterexample):
+    for case in (*_probes(subject, counterexample), counterexample):
         try:
             yield Observation(case, _known(cell, case, _returned(subject, case)))
         except MisbehaviourError:
             continue
+
+
+def _probes(subject: Subject, counterexample: Case) -> tuple[Case, ...]:
+    """Return the cases whose answers tell most; none where the weights are fixed."""
+    cell = subject.cell
+    make = partial(seeded_case, cell, str(counterexample.dtype), gradients=bool(counterexample.cotangents))
+    probes = () if subject.target.weights is not None else tuple(probe_cases(make, cell))
+    if counterexample.lengths is None:
+        return probes
+    return tuple(with_lengths(case, cell, _shortened(case)) for case in probes)
 
 
 def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:

@@ -4,7 +4,7 @@ Each is a decorator around a correct backward pass, ``backward(params, x, *state
 *dstates0)``, for any cell.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -14,12 +14,17 @@ from lstm_spec.compute.compile import Array, run
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
-from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap
+from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap, listed
+from lstm_spec.verify.mispackings import transposed_recurrence
 
 Params = Mapping[str, Array]
 
 WINDOWS = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32)
 """The lengths of truncated backpropagation that are tried."""
+
+
+LIMITS = (1, 5, 10)
+"""To what gradients are usually clipped."""
 
 
 def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
@@ -94,6 +99,10 @@ def _of_flow(cell: Program) -> Named:
         kept = lambda leaving, t, T, k=k: _without(leaving, k) if t else leaving  # noqa: E731
         what = f"no gradient passes between steps through {name}, but to the initial {name}"
         yield f"no-flow-{name}-between", what, _flowing(cell, kept)
+    for limit in LIMITS:
+        limited = lambda leaving, t, T, v=limit: tuple(np.clip(d, -v, v) for d in leaving)  # noqa: E731
+        what = f"what flows from step to step is clipped to ±{limit}"
+        yield f"flow-clipped-{limit}", what, _flowing(cell, limited)
     for window in WINDOWS:
         ended = lambda leaving, t, T, w=window: _nothing(leaving) if 0 < t <= T - w else leaving  # noqa: E731
         what = f"the gradient flows through the last {_steps(window)} only"
@@ -126,6 +135,29 @@ def _of_cotangents(cell: Program) -> Named:
 
 
 def _of_sums(cell: Program) -> Named:
+    yield from _sums(cell)
+    vectors = [p.name for p in cell.parameters if p.shape[1] == 1]
+    for name, sentence, wrap in _sums(cell) if vectors else ():
+        told = sentence.replace("of the parameters", f"of {listed(vectors)}")
+        yield f"{name}-of-vectors", told, _only(vectors, wrap)
+
+
+def _only(names: Collection[str], wrap: Callable[[Backward], Backward]) -> Callable[[Backward], Backward]:
+    """Make a decorator that is about the gradients of some parameters alone."""
+
+    def decorator(pull: Backward) -> Backward:
+        wrong = wrap(pull)
+
+        def some(*given: Any) -> tuple[Any, ...]:
+            (right, *others), (dparams, *_) = pull(*given), wrong(*given)
+            return {k: dparams[k] if k in names else d for k, d in right.items()}, *others
+
+        return some
+
+    return decorator
+
+
+def _sums(cell: Program) -> Named:
     def over(axis: int) -> Callable[[Backward], Backward]:
         def decorator(pull: Backward) -> Backward:
             def mean(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
@@ -185,6 +217,9 @@ def _of_results(cell: Program) -> Named:
     if len(names) > 1 and cell.recurrence[0][0].shape == cell.recurrence[1][0].shape:
         what = f"the gradients of the initial {names[0]} and {names[1]} are returned in each other's place"
         yield "dstates-swapped", what, _results(lambda dp, dx, a, b, *d: (dp, dx, b, a, *d))
+    for what, turn in transposed_recurrence(cell):
+        turned = lambda dp, dx, *d, turn=turn: (turn(dp), dx, *d)  # noqa: E731
+        yield "recurrent-gradient-transposed", f"the gradients of {what} are transposed", _results(turned)
     yield "dx-reversed", "the gradient of x is in reversed order of time", _results(lambda p, dx, *d: (p, dx[::-1], *d))
     yield "dx-zero", "the gradient of x is zero", _results(lambda dp, dx, *d: (dp, 0 * dx, *d))
     shifted = lambda dp, dx, *d: (dp, np.concatenate([0 * dx[:1], dx[:-1]]), *d)  # noqa: E731

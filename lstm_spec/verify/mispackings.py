@@ -27,7 +27,12 @@ def mispackings(cell: Program) -> tuple[Hypothesis, ...]:
     >>> mispackings(lstm())[0].sentence
     'the gates are taken in the order f, i, o, c̃ where they are f, i, c̃, o'
     """
-    groups = {"gate_order": (_orders,), "packing": (_readings, _ignored), "order_of_some": (_halves,)}
+    groups = {
+        "gate_order": (_orders,),
+        "gate_reused": (_reused,),
+        "packing": (_readings, _ignored),
+        "order_of_some": (_halves,),
+    }
     return tuple(
         Hypothesis(name, kind, sentence, cell, wraps=(wrap,))
         for kind, makers in groups.items()
@@ -53,6 +58,26 @@ def _orders(cell: Program) -> Named:
         taken = ", ".join(_letter(cell, g) for g in order)
         wrap = _exchange(cell, dict(zip(gates, order, strict=True)))
         yield f"gates-{''.join(order)}", f"the gates are taken in the order {taken} where they are {letters}", wrap
+
+
+def _reused(cell: Program) -> Named:
+    """The parameters of one gate read for another too."""
+    for gate, other in permutations(gates_of(cell), 2):
+        names = {p.name: _renamed(p.name, {gate: other}, None) for p in cell.parameters}
+        known = {p.name: array_shape(p.shape) for p in cell.parameters}
+        names = {name: source if known.get(source) == known[name] else name for name, source in names.items()}
+
+        def taken(params: Params, names: Mapping[str, str] = names) -> Params:
+            return {name: params[source] for name, source in names.items()}
+
+        def returned(dparams: Params, names: Mapping[str, str] = names) -> Params:
+            found = {name: np.zeros_like(d) for name, d in dparams.items()}
+            for name, source in names.items():
+                found[source] = found[source] + dparams[name]
+            return found
+
+        what = f"{_letter(cell, gate)} is computed with the parameters of {_letter(cell, other)}"
+        yield f"{gate}-is-{other}", what, around_parameters(taken, returned)
 
 
 def _wrong_orders(gates: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -133,21 +158,18 @@ def _readings(cell: Program) -> Named:
         turn = _each(names, _input_half_transposed)
         what = "the columns of x in the kernels are transposed, which n = m allows"
         yield "input-transposed", what, around_parameters(turn, turn)
+    for what, turn in transposed_recurrence(cell):
+        yield "recurrent-transposed", f"{what} are transposed", around_parameters(turn, turn)
+
+
+def transposed_recurrence(cell: Program) -> Iterator[tuple[str, Change]]:
+    """Yield what multiplies the state before, in words, and how it is transposed; nothing where it is not square."""
+    kernels = [p for p in cell.parameters if p.shape[1] != 1]
     square = [p.name for p in kernels if p.shape[0] == p.shape[1]]
     if square:
-        turn = _each(square, lambda w: w.T)
-        yield (
-            "recurrent-transposed",
-            f"{', '.join(map(symbol_text, square))} are transposed",
-            around_parameters(turn, turn),
-        )
+        yield ", ".join(map(symbol_text, square)), _each(square, lambda w: w.T)
     if cell.inputs[0].shape[0] != cell.recurrence[0][0].shape[0] and "z" in cell.symbols:
-        turn = _each(names, _recurrent_half_transposed)
-        yield (
-            "recurrent-transposed",
-            "the recurrent columns of the kernels are transposed",
-            around_parameters(turn, turn),
-        )
+        yield "the recurrent columns of the kernels", _each([p.name for p in kernels], _recurrent_half_transposed)
 
 
 def _input_half_transposed(w: Array) -> Array:

@@ -16,7 +16,7 @@ from lstm_spec.compute.accuracy import FORMATS, accuracy
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
-from lstm_spec.targets.cells import find_cell
+from lstm_spec.targets.cells import find_spec
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.weights import Weights, read_weights
@@ -169,7 +169,7 @@ def weights_of(
     if record.x.ndim < 1 or not record.x.size:
         raise RecordError(f"x is an array {record.x.shape}; expected (T, B, n)")
     known = None if layout is None else find_layout(layout)
-    cell = find_cell(spec) if isinstance(spec, str) else spec
+    cell = find_spec(spec) if isinstance(spec, str) else spec
     found = read_weights(weights, n=record.x.shape[-1], layout=known, spec=cell)
     if record.lengths is None:
         return found

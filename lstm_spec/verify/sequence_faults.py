@@ -7,6 +7,9 @@ from lstm_spec.spec.program import Program
 from lstm_spec.verify.around import Named, Params, around, on_arguments, on_results, stepped, with_state
 from lstm_spec.verify.hypotheses import Forward, Hypothesis
 
+KEPT = (0.5, 0.8, 0.9)
+"""The shares of numbers that dropout usually keeps, by which some multiply what is never dropped."""
+
 
 def sequence_faults(cell: Program) -> tuple[Hypothesis, ...]:
     """Return what may go wrong between the steps and between the rows of any cell.
@@ -52,10 +55,21 @@ def _of_time(cell: Program) -> Named:
     first = lambda f: lambda p, x, *s: (lambda y, *e: (y[1:], *e))(*f(p, np.concatenate([x[:1], x]), *s))  # noqa: E731
     yield "first-step-twice", "the first step is run twice", first
     yield "last-step-dropped", "the last step is not run", _without_last
+    yield "first-step-dropped", "the first step is not run", _without_first
     yield "last-y-zero", "y is zero at the last step", on_results(lambda y, *s: (_zeroed(y, -1), *s))
     yield "first-y-zero", "y is zero at the first step", on_results(lambda y, *s: (_zeroed(y, 0), *s))
     constant = lambda p, x, *s: (p, 0 * x + x[:1], *s)  # noqa: E731
     yield "x-first-only", "every step reads x of the first step", on_arguments(constant)
+    for kept in KEPT:
+        share = lambda p, x, *s, k=kept: (p, (k * x).astype(x.dtype), *s)  # noqa: E731
+        yield (
+            f"x-times-{kept}",
+            f"x is multiplied by {kept}, as a dropout that keeps so much would",
+            on_arguments(share),
+        )
+        scaled = lambda f, p, x, s, s0, t, k=kept: f(p, x, (k * s[0]).astype(s[0].dtype), *s[1:])  # noqa: E731
+        what = f"every step reads {name} times {kept}, as a dropout that keeps so much would have it"
+        yield f"{name}-times-{kept}", what, stepped(scaled)
     yield "no-x", "x is not read", on_arguments(lambda p, x, *s: (p, 0 * x, *s))
 
 
@@ -91,6 +105,16 @@ def _without_last(forward: Forward) -> Forward:
     return short
 
 
+def _without_first(forward: Forward) -> Forward:
+    def short(params: Params, x: Array, *states: Array) -> tuple[Array, ...]:
+        if len(x) == 1:
+            return np.zeros((1, *states[0].shape), x.dtype), *states
+        y, *final = forward(params, x[1:], *states)
+        return np.concatenate([np.zeros_like(y[:1]), y]), *final
+
+    return short
+
+
 def _of_rows(cell: Program) -> Named:
     first = lambda p, x, *s: (p, x, *(0 * v + v[:1] for v in s))  # noqa: E731
     yield "states-of-first-row", "all rows start from the states of the first row", on_arguments(first)
@@ -118,6 +142,8 @@ def _of_rows(cell: Program) -> Named:
     )
     misread = lambda p, x, *s: (p, x.reshape(x.shape[1], x.shape[0], -1).swapaxes(0, 1), *s)  # noqa: E731
     yield "batch-first-misread", "x is read as (B, T, n) where it is (T, B, n)", on_arguments(misread)
+    mislaid = lambda y, *s: (y.swapaxes(0, 1).reshape(y.shape), *s)  # noqa: E731
+    yield "batch-first-mislaid", "y is written as (B, T, m) where it is (T, B, m)", on_results(mislaid)
     yield "last-row-lost", "the last row is computed as zero", on_results(_last_row_zero)
 
 
