@@ -149,10 +149,25 @@ def test_the_committed_page_is_of_the_tables_as_they_are_declared():
     assert f"on {known['date']}." in (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_shows_the_head_of_the_committed_page():
+    page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("## What present releases compute")[2]
+    lines = [line for line in shown.splitlines() if line.startswith("| ")]
+    assert len(lines) > 10
+    assert "\n".join(lines) in page
+    rows = {
+        cell["row"]
+        for table in json.loads((ROOT / "docs" / "conformance.json").read_text())["tables"]
+        for cell in table["cells"]
+    }
+    assert f"asks {len(rows)} implementations" in readme
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("--only", 'no implementation has "nosuch" in its name; there is PyTorch, '),
+        ("--only", 'no implementation has "nosuch" in its name; there is NumPy layer of this package, '),
         ("--table", 'no table has "nosuch" in its title; there is '),
     ],
 )

@@ -15,7 +15,12 @@ from lstm_spec.cli.common import check_folder, check_place, progress_bar, senten
 @click.option("--profile", default="quick", show_default=True, help="quick, standard or deep.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed asks the same questions.")
 @click.option(
-    "-o", "--output", metavar="FILE", help="Write the page there: .md or .html; by default Markdown to stdout."
+    "-o",
+    "--output",
+    "outputs",
+    metavar="FILE",
+    multiple=True,
+    help="Write the page there: .md or .html, or both in turn; by default Markdown to stdout.",
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write what was found out there; - is stdout.")
 @click.option("--scripts", metavar="DIR", help="Write a script for every discrepancy there, to be sent upstream.")
@@ -25,7 +30,7 @@ def conformance(
     title: str | None,
     profile: str,
     seed: int,
-    output: str | None,
+    outputs: tuple[str, ...],
     json_file: str | None,
     scripts: str | None,
 ) -> None:
@@ -37,7 +42,7 @@ def conformance(
 
     \b
     Example:
-      lstm-spec conformance --only onnx -o conformance.html
+      lstm-spec conformance --only onnx -o conformance.html -o conformance.md
     """
     from datetime import UTC, datetime
 
@@ -48,8 +53,8 @@ def conformance(
     from lstm_spec.verify.upstream import script_of
 
     chosen = chosen_tables(only, title)
-    check_place(output)
-    check_place(json_file)
+    for place in (*outputs, json_file):
+        check_place(place)
     check_folder(scripts)
     about = {"date": datetime.now(UTC).date().isoformat(), "version": __version__}
     filled, interrupted = [], False
@@ -66,10 +71,10 @@ def conformance(
             if interrupted:
                 break
     write_json(as_dict(filled, **about), json_file)
-    if json_file != "-" or output is not None:
-        place = Path(relpath(scripts, Path(output).parent)).as_posix() if scripts and output else None
+    for output in outputs or ([None] if json_file != "-" else []):
+        beside = Path(relpath(scripts, Path(output).parent)).as_posix() if scripts and output else None
         page = html if str(output).endswith(".html") else markdown
-        write_text(page(filled, scripts=place, **about), output)
+        write_text(page(filled, scripts=beside, **about), output)
     if scripts is not None:
         kept = {name for table in chosen for row in table.rows for name in row.scripts.values()}
         for cell in (cell for one in filled for cell in one.cells if cell.script not in kept):

@@ -131,8 +131,8 @@ def _grid(filled: Filled) -> list[list[str]]:
         return WORDS[cell.status] + (f" ({number})" if number else "")
 
     if filled.table.turned:
-        return [["", *filled.rows], *([c, *(word(r, c) for r in filled.rows)] for c in filled.columns)]
-    return [["", *filled.columns], *([r, *(word(r, c) for c in filled.columns)] for r in filled.rows)]
+        return [["feature", *filled.rows], *([c, *(word(r, c) for r in filled.rows)] for c in filled.columns)]
+    return [["implementation", *filled.columns], *([r, *(word(r, c) for c in filled.columns)] for r in filled.rows)]
 
 
 def _versions(filled: Filled) -> Iterator[str]:
