@@ -127,16 +127,21 @@ class OwnCode:
         lines += ["class Adapter:"]
         if self.layout is not None:
             lines += [
-                f"    # {'; '.join(f'{key} {_symbolic(shape)}' for key, shape in held.items())}: where yours are held",
-                "    # otherwise, name another layout, or leave it to `lstm-spec identify`.",
+                f"    # {'; '.join(f'{key} {_symbolic(shape)}' for key, shape in held.items())}; gates {self._gates}.",
+                "    # Where yours are held otherwise, name another layout, or leave it to `lstm-spec identify`.",
                 f'    layout = "{self.layout.name}"',
+                "",
             ]
-        lines += ["", "    def forward(self, params, x, h0, c0):"]
+        lines += ["    def forward(self, params, x, h0, c0):"]
         if not self.layout:
             lines += ["        # params: W_f, W_i, W_c, W_o (m, n+m) over [x; h], and b_f, b_i, b_c, b_o (m,)."]
         lines += [*self._made(), f"        # It has to return y {self._y}, h and c (B, m)."]
         lines += [f"        return {self._call()}", *self._backward(), *_FILL_IN]
         return "\n".join(lines) + "\n"
+
+    @property
+    def _gates(self) -> str:
+        return ", ".join(() if self.layout is None else self.layout.gates)
 
     @property
     def _y(self) -> str:
@@ -176,7 +181,7 @@ class OwnCode:
         yield ""
         yield "    def backward(self, params, x, h0, c0, dy, dh, dc):"
         function = self.module[found] if found else self.value.backward
-        names = _used(_parameters(function), self.is_class)
+        names = _used(_parameters(function), self.is_class) or ["dy", "dh", "dc"]
         if found:
             yield f"        backward = target.__globals__[{found!r}]".replace("'", '"')
             called = "backward"
