@@ -75,7 +75,7 @@ def test_that_only_laws_are_missing_is_not_passed_over(clock):
     assert report.verdict == "inconclusive"
 
 
-@pytest.mark.parametrize(("each", "named"), [(1, True), (6, False)])
+@pytest.mark.parametrize(("each", "named"), [(0.5, True), (6, False)])
 def test_a_fault_is_told_though_time_is_out(each, named, clock):
     """It is looked for no simpler case then; but what is wrong may still be asked, for ten seconds."""
     calls = verified(clock, None, faulty.gates_permuted, first_finding=True).cases

@@ -119,10 +119,10 @@ def test_the_other_reading_of_the_coupling():
 def test_constants_by_place_or_one_after_the_other():
     operator = Operator(activations=("Sigmoid", "Elu", "LeakyRelu"), activation_alpha=(0.5, 0.25, 0.125))
     consumed, positional = (operator.spec({"constants": c}) for c in READINGS["constants"].answers)
-    assert [str(c["c_tilde"]) for c in (consumed, positional)] == ["c̃ = elu(a_c, 0.5)", "c̃ = elu(a_c, 0.25)"]
+    assert [str(c["c_tilde"]) for c in (consumed, positional)] == ["c̃ = elu(a_c, 1/2)", "c̃ = elu(a_c, 1/4)"]
     assert [str(c["h"]) for c in (consumed, positional)] == [
-        "h = o∘leaky_relu(c, 0.25)",
-        "h = o∘leaky_relu(c, 0.125)",
+        "h = o∘leaky_relu(c, 1/4)",
+        "h = o∘leaky_relu(c, 1/8)",
     ]
 
 

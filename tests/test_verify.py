@@ -9,11 +9,10 @@ import pytest
 from hypothesis import settings
 
 import lstm_spec as ls
-from lstm_spec.compute.accuracy import AccuracyError
-from lstm_spec.spec.define import define_cell
+from lstm_spec.spec.elementwise import FunctionError
 from lstm_spec.spec.functions import sigmoid
 from lstm_spec.spec.inference import infer_dimensions
-from lstm_spec.spec.operators import add, apply, matmul, matrix, size, vector
+from lstm_spec.spec.operators import apply, size, vector
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.packing import LayoutError
 from lstm_spec.verify.asking import PROFILES, Asking
@@ -205,17 +204,13 @@ def test_a_layout_that_cannot_hold_the_cell_is_said_before_anything_is_asked():
         ls.verify(forward, spec="gru", layout="pytorch")
 
 
-def test_a_cell_without_error_rule_is_said_before_anything_is_asked():
-    """1/(1 + exp(σ(a))): SymPy knows it, no rule says how far off it may be."""
+def test_a_function_without_rules_is_said_where_it_is_given():
+    """ζ(2 + σ(a)): SymPy knows it, but no rule says how far off it may be."""
     from sympy import Lambda, Symbol, zeta
 
-    n, m, s = size("n"), size("m"), Symbol("s", real=True)
-    x, h_prev, a, h = vector("x", n), vector("h_prev", m), vector("a", m), vector("h", m)
-    W, R = matrix("W", m, n), matrix("R", m, m)
-    equations = [(a, add(matmul(W, x), matmul(R, h_prev))), (h, apply(Lambda((s,), zeta(2 + sigmoid(s))), a))]
-    cell = define_cell("odd", inputs=x, states=[(h_prev, h)], equations=equations)
-    with pytest.raises(AccuracyError, match="zeta"):
-        ls.verify(lambda *arguments: None, spec=cell)
+    s = Symbol("s", real=True)
+    with pytest.raises(FunctionError, match="zeta"):
+        apply(Lambda((s,), zeta(2 + sigmoid(s))), vector("a", size("m")))
 
 
 def test_what_files_hold_does_not_change_what_is_asked(tmp_path, monkeypatch):

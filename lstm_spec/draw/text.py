@@ -81,7 +81,7 @@ def halves(line: Text) -> tuple[Text, ...]:
     """Return a product in two lines of about the same width, the sign at the head of the second; () for another text.
 
     >>> [characters(half) for half in halves(plain("dx = dy∘(1 − y∘y)∘z"))]
-    ['dx = dy∘(1 − y∘y)', '∘z']
+    ['dx = dy', '∘(1 − y∘y)∘z']
     """
     single = [replace(run, text=c) for run in line for c in run.text]
     depth, cuts = 0, []

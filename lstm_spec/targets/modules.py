@@ -68,7 +68,7 @@ def _public(value: Any, wanted: Callable[[Any], bool]) -> list[str]:
 
 
 def _may_be_target(value: Any) -> bool:
-    return not isinstance(value, ModuleType) and (callable(value) or hasattr(value, "forward"))
+    return not isinstance(value, ModuleType) and (callable(value) or hasattr(type(value), "forward"))
 
 
 def _named_module(place: str) -> ModuleType:

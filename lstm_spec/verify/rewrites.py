@@ -232,7 +232,7 @@ def _transposed(equation: Equation, program: Program) -> Iterator[Rewrite]:
     """A square matrix transposed, or not transposed where it should be."""
     for part, put in places(equation.expression):
         # Where the sides are numbers, SymPy refuses by itself what does not fit.
-        if not getattr(part, "is_Matrix", False) or part.shape[0] != part.shape[1]:
+        if not getattr(part, "is_Matrix", False) or part.shape[0] != part.shape[1] or part.shape == (1, 1):
             continue
         if isinstance(part, Transpose):
             yield Rewrite("transpose", f"{text(part.arg)} is not transposed in {equation}", put(part.arg))
