@@ -61,6 +61,14 @@ def find_attribute(place: str, path: str, *, wanted: Callable[[Any], bool] | Non
     return value
 
 
+def backward_beside(forward: Any) -> Any:
+    """Return what is called backward, where a function is called forward, in its module; None where nothing is."""
+    name = getattr(forward, "__name__", "")
+    if "forward" not in name:
+        return None
+    return getattr(sys.modules.get(forward.__module__), name.replace("forward", "backward"), None)
+
+
 def _public(value: Any, wanted: Callable[[Any], bool]) -> list[str]:
     """Return the names of what may be meant: of a module nothing that it has imported whole."""
     loaded = vars(value) if isinstance(value, ModuleType) else {}

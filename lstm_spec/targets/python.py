@@ -20,7 +20,7 @@ from lstm_spec.targets.layouts import layout as find_layout
 from lstm_spec.targets.library import is_library, library
 from lstm_spec.targets.like import LIKE
 from lstm_spec.targets.like import like as find_like
-from lstm_spec.targets.modules import failing_as, find_attribute, kind_of
+from lstm_spec.targets.modules import backward_beside, failing_as, find_attribute, kind_of
 from lstm_spec.targets.origin import Origin, origin_of
 from lstm_spec.targets.packing import LayoutError
 
@@ -106,9 +106,7 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
 
 def _beside(value: Any) -> Callable[..., Any] | None:
     """Return the backward pass that stands beside a function in its module, None where there is none that fits."""
-    if not inspect.isfunction(value) or "forward" not in value.__name__:
-        return None
-    found = value.__globals__.get(value.__name__.replace("forward", "backward"))
+    found = backward_beside(value) if inspect.isfunction(value) else None
     if not inspect.isfunction(found):
         return None
     # For (params, x, *states) there are (params, x, *states, dy, *dstates).

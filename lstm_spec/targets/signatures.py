@@ -1,6 +1,5 @@
 """Functions of one step as they are written in courses, in NumPy with a cache, run over a sequence."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layouts import layout as find_layout
-from lstm_spec.targets.modules import kind_of
+from lstm_spec.targets.modules import backward_beside, kind_of
 from lstm_spec.targets.recorded import Passes, Pull
 
 
@@ -76,7 +75,7 @@ def _target(kind: str, step: Callable[..., Any], back: Callable[..., Any], forwa
     if not callable(forward):
         what = "needs a function of this form" if forward is None else f"takes a function, got {kind_of(forward)}"
         raise TargetError(f"{kind} {what}, as in file.py:lstm_step_forward")
-    backward = _beside(forward)
+    backward = backward_beside(forward)
 
     def unrolled(params: Mapping[str, Any], x: Any, h: Any, c: Any) -> tuple[tuple[Any, Any, Any], list[Any]]:
         hidden, caches = [], []
@@ -112,11 +111,3 @@ def _target(kind: str, step: Callable[..., Any], back: Callable[..., Any], forwa
         backward=passes.backward,
         layout=find_layout(kind.replace("-", "_")),
     )
-
-
-def _beside(forward: Any) -> Any:
-    """Return the function beside a forward function that is called backward where that one is called forward."""
-    name = getattr(forward, "__name__", "")
-    if "forward" not in name:
-        return None
-    return getattr(sys.modules.get(forward.__module__), name.replace("forward", "backward"), None)
