@@ -132,7 +132,9 @@ def test_a_package_that_is_not_installed_is_named_with_its_remedy():
         operator_target(missing)
 
 
-@pytest.mark.parametrize("which", ["onnxruntime", "reference", "openvino"])
+@pytest.mark.parametrize(
+    "which", ["onnxruntime", *(pytest.param(w, marks=pytest.mark.catalogue) for w in ("reference", "openvino"))]
+)
 def test_layers_on_top_of_each_other_are_verified_as_a_whole(which):
     pytest.importorskip({"reference": "onnx"}.get(which, which))
     target = like(f"onnx.LSTM(layers=2, direction='bidirectional', runtime='{which}')")
