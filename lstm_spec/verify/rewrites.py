@@ -14,6 +14,7 @@ from sympy.matrices.expressions.matexpr import MatrixExpr
 from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.spec.dimensions import same
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
@@ -30,7 +31,7 @@ from lstm_spec.spec.operators import (
     scale,
     transpose,
 )
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 
 MISTAKEN_FOR = {
     "sigmoid": ("tanh", "hard_sigmoid", "hard_sigmoid_onnx", "softsign"),
