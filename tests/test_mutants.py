@@ -12,7 +12,8 @@ from lstm_spec.verify.faults import faults
 from lstm_spec.verify.hypotheses import Hypothesis, equation_hypotheses
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.mutants import equivalent, mutants
-from lstm_spec.verify.rewrites import places, rewrites
+from lstm_spec.verify.places import places
+from lstm_spec.verify.rewrites import rewrites
 from lstm_spec.verify.substitutions import everywhere
 
 CELLS = ("lstm", "peephole", "cifg", "lstmp", "gru", "rnn", "mgu", "sru", "minlstm", "slstm", "fgr", "layer_norm")
@@ -33,6 +34,7 @@ def test_every_kind_of_mistake_is_made():
     assert kinds == {
         *("exchange", "swap", "term", "factor", "function", "sign", "activation"),
         *("order", "slice", "scale", "clip", "offset", "transpose", "later", "twice"),
+        *("throughout", "again", "squash"),
     }
 
 

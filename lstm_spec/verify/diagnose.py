@@ -29,6 +29,7 @@ from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
 from lstm_spec.verify.network_hypotheses import in_every_pass
+from lstm_spec.verify.saved_faults import saved_faults
 from lstm_spec.verify.substitutions import other_cells, substitutions
 
 BEST_SINGLES = 20
@@ -87,7 +88,7 @@ class Diagnosis:
 def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
-        return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
+        return (*gradient_faults(cell), *saved_faults(cell), *equation_hypotheses(cell, gradients=True))
     whole = (*substitutions(cell), *equation_hypotheses(cell), *other_cells(cell))
     return (*ignored(cell), *mispackings(cell), *faults(cell), *whole)
 

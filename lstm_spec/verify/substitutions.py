@@ -12,8 +12,9 @@ from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.functions import SLOTS, clip, magnitude, sigmoid
 from lstm_spec.spec.operators import add, apply, hadamard, one_minus
 from lstm_spec.spec.program import Equation, Program
+from lstm_spec.verify.function_rewrites import MISTAKEN_FOR, activation_of
 from lstm_spec.verify.hypotheses import Hypothesis, Wrap, listed
-from lstm_spec.verify.rewrites import MISTAKEN_FOR, activation_of, places
+from lstm_spec.verify.places import places
 
 _s = SLOTS[0]
 _SOFT = _s / (1 + magnitude(_s))
