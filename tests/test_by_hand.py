@@ -9,6 +9,7 @@ from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
+from tests import by_hand as hand
 from tests import by_hand_gradients as back
 from tests.by_hand_gradients import backward
 
@@ -40,12 +41,12 @@ GRADIENTS = {
 }
 
 
-def told(target, *, gradients=False, spec="lstm", regime="weights x3"):
+def told(target, *, gradients=False, n=2):
     """Return what is said of a target after it has failed on a general case."""
-    cell, contract = ls.cell(spec), accuracy("float64")
+    cell, contract = ls.lstm(), accuracy("float64")
     subject = Subject(target, cell)
-    sizes = {"n": 2, "m": 3}
-    case = seeded_case(cell, "float64", sizes=sizes, T=6, B=3, regime=regime, seed=7, gradients=gradients)
+    sizes = {"n": n, "m": 3}
+    case = seeded_case(cell, "float64", sizes=sizes, T=6, B=3, regime="weights x3", seed=7, gradients=gradients)
     if gradients:
         given = subject.call_differentiated(case), subject.call_backward(case)[0]
         comparison = subject.compare_gradients(case, *given, contract)
@@ -70,3 +71,25 @@ def test_the_backward_pass_by_hand_is_right_where_nothing_is_planted():
     target = Target(name="right", forward=back.plain, backward=backward())
     with pytest.raises(AssertionError):
         told(target, gradients=True)
+
+
+FORWARD = {
+    "f, i and o are a softmax over these gates": hand.of_gates(hand.softmax_over_gates),
+    "f, i and o are each a softmax over the units": hand.with_gate(lambda a: hand.softmax(a, -1)),
+    "c is kept after tanh: c = tanh(f∘c' + i∘c̃), h = o∘c": hand.of_gates(hand.tanh_of_c_kept),
+    "tanh(f∘c' + i∘c̃) stands for the whole right side of c": hand.of_gates(hand.tanh_of_c_twice),
+    "h is written unit by unit": hand.looped(hand.unit_by_unit),
+    "a_o reads h of its own step, computed with the old h' first": hand.looped(hand.output_gate_from_new_h),
+    "every step reads h of two steps before": hand.two_steps_ago,
+    "x is added to y where both have one size": hand.residual,
+    "f is 1 − i": hand.of_gates(hand.coupled),
+    "σ(σ(a)) stands where the spec has sigmoid": hand.of_gates(hand.sigmoid_twice),
+    "a forget offset of 1 is added": hand.of_gates(hand.forget_bias_twice),
+}
+
+
+@pytest.mark.parametrize("sentence", some(FORWARD, every=1))
+def test_a_wrong_forward_pass_is_named_first(sentence):
+    n = 3 if "x is added" in sentence else 2
+    found = told(Target(name="by hand", forward=FORWARD[sentence]), n=n)
+    assert found[0].sentence.startswith(sentence)

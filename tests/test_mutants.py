@@ -78,7 +78,8 @@ def test_faults_of_implementations_show_or_need_another_case(name):
     needs_more = {f"{s}-reset-{k}{when}" for s in spec.states for k in (4, 8, 16, 64) for when in ("", "-early")}
     needs_more |= {f"final-{s}-clipped-{k}" for s in spec.states for k in (1, 3, 5, 10, 20, 50)}
     needs_more |= {"stateful", "x-changed", "state-changed", "parameter-changed"}
-    # No kernel has as many columns of x as of h here.
+    # No x is zero, and no kernel has as many columns of x as of h here.
+    needs_more |= {"zero-skipped", "x-added"}
     assert hidden <= needs_more | {"input-transposed"}
 
 
