@@ -38,6 +38,22 @@ GRADIENTS = {
     "the gradients of b_f, b_i, b_c and b_o are means over the rows": backward(end=back.averaged(vectors=True)),
     "the gradients of the parameters are means over the rows and steps": backward(end=back.averaged((0, 1))),
     "all gradients are divided by the number of rows": backward(end=back.averaged(everything=True)),
+    "the gradients of the parameters are clipped to ±0.3": backward(end=back.clipped(0.3)),
+    "all gradients are clipped to ±0.5": backward(end=back.all_clipped(0.5)),
+    "the gradients of the parameters are scaled together to a norm of at most 0.7": backward(end=back.global_norm(0.7)),
+    "the gradients of the parameters are scaled together to a norm of at most 5, 1e-06 being added": backward(
+        end=back.global_norm(5.0, 1e-6)
+    ),
+    "the gradients of the parameters are each scaled to a norm of at most 0.25": backward(end=back.norm_of_each(0.25)),
+    "all gradients are scaled together to a norm of at most 1": backward(end=back.norm_of_all(1.0)),
+    "0.0003 times the parameter itself is added to the gradients of the parameters": backward(
+        end=back.weight_decay(3e-4)
+    ),
+    "0.03 times the parameter itself is added to the gradients of W_f, W_i, W_c and W_o": backward(
+        end=back.weight_decay(0.03, kernels=True)
+    ),
+    "0.001 times the sign of the parameter itself": backward(end=back.plus_l1),
+    "the gradients of W_o and b_o are multiplied by 3": backward(end=back.scaled(3.0, "W_o", "b_o")),
 }
 
 
