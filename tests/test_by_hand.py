@@ -41,8 +41,8 @@ GRADIENTS = {
     "the gradients of the parameters are clipped to ±0.3": backward(end=back.clipped(0.3)),
     "all gradients are clipped to ±0.5": backward(end=back.all_clipped(0.5)),
     "the gradients of the parameters are scaled together to a norm of at most 0.7": backward(end=back.global_norm(0.7)),
-    "the gradients of the parameters are scaled together to a norm of at most 5, 1e-06 being added": backward(
-        end=back.global_norm(5.0, 1e-6)
+    "the gradients of the parameters are scaled together to a norm of at most 0.9, 1e-06 being added": backward(
+        end=back.global_norm(0.9, 1e-6)
     ),
     "the gradients of the parameters are each scaled to a norm of at most 0.25": backward(end=back.norm_of_each(0.25)),
     "all gradients are scaled together to a norm of at most 1": backward(end=back.norm_of_all(1.0)),
