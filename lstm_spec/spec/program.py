@@ -6,7 +6,7 @@ one step in time. Every value is either *per row* or *shared* (a parameter, or t
 ``shared`` whose expression is per row is summed over rows and steps.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from reprlib import repr as shortened
@@ -204,9 +204,25 @@ class Program:
         return checked_sizes(self.name, self.sizes, sizes, self.tied)
 
     def with_equation(self, name: str, expression: MatrixExpr) -> "Program":
-        """Return the Program with one equation rewritten, as mutants and hypotheses are made."""
+        """Return the Program with one equation rewritten, as mutants and hypotheses are made.
+
+        It comes later where it reads what was defined after it.
+        """
         changed = replace(self[name], expression=expression)
-        return replace(self, definitions=tuple(changed if d.name == name else d for d in self.definitions))
+        return replace(self, definitions=_in_order([changed if d.name == name else d for d in self.definitions]))
+
+
+def _in_order(definitions: Sequence[Equation]) -> tuple[Equation, ...]:
+    """Return equations each after those that it reads, else in their order; in a circle they stay as they are."""
+    left = {d.name for d in definitions}
+    found: list[Equation] = []
+    while len(found) < len(definitions):
+        ready = next((d for d in definitions if d.name in left and not d.uses & left), None)
+        if ready is None:
+            return tuple(definitions)
+        found.append(ready)
+        left.discard(ready.name)
+    return tuple(found)
 
 
 def cell_of(value: Any, who: str) -> Program:
