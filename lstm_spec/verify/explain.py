@@ -113,7 +113,7 @@ def _probes(subject: Subject, counterexample: Case) -> tuple[Case, ...]:
     """Return the cases whose answers tell most; none where the weights are fixed."""
     cell = subject.cell
     make = partial(seeded_case, cell, str(counterexample.dtype), gradients=bool(counterexample.cotangents))
-    probes = () if subject.target.weights is not None else tuple(probe_cases(make, cell))
+    probes = () if subject.target.weights is not None else tuple(map(subject.taken, probe_cases(make, cell)))
     if counterexample.lengths is None:
         return probes
     return tuple(with_lengths(case, cell, _shortened(case)) for case in probes)
@@ -126,7 +126,7 @@ def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:
     gradients = bool(counterexample.cotangents)
     make = partial(seeded_case, subject.cell, str(counterexample.dtype), gradients=gradients)
     found = []
-    for case in isolating_cases(make, subject.cell):
+    for case in map(subject.taken, isolating_cases(make, subject.cell)):
         with suppress(MisbehaviourError):
             found.append(Observation(case, _returned(subject, case)))
     return found

@@ -10,7 +10,7 @@ from lstm_spec.spec.equation import Equation, ProgramError, names_in
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
-from lstm_spec.spec.operators import add, apply, concat, divide, matmul, ones, parts_of, subtract
+from lstm_spec.spec.operators import Elementwise, add, apply, concat, divide, matmul, ones, parts_of, subtract
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.function_rewrites import activation_of
 from lstm_spec.verify.hypotheses import Hypothesis, Rewritten, listed
@@ -92,7 +92,7 @@ def _kept_after(cell: Program) -> Made:
             for part, _ in places(reader.expression):
                 function = activation_of(part)
                 if function is not None and part.arguments == (own.symbol,):
-                    kept = apply(function, own.expression)
+                    kept = Elementwise(part.function, own.expression)
                     read = with_others(reader.expression, {part: own.symbol})
                     equations = f"{text(own.symbol)} = {text(kept)}, {text(reader.symbol)} = {text(read)}"
                     what = f"{symbol_text(name)} is kept after {function}: {equations}"

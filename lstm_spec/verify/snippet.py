@@ -17,7 +17,7 @@ from lstm_spec.targets.contract import forward_arguments, with_cotangents
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.places import gradient_place, output_place, output_shapes
 from lstm_spec.verify.cases import Array, Case
-from lstm_spec.verify.compare import Deviation, compare
+from lstm_spec.verify.compare import Deviation, compare, of
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Question, Subject
@@ -111,7 +111,7 @@ def _deviation(subject: Subject, question: Question, contract: Accuracy) -> Devi
     else:
         bounds = forced_bounds(cell, case.params, case.x, case.states, None, contract, case.lengths)
         got = dict(question.returned)
-    comparison = compare(got, bounds, contract)
+    comparison = compare(got, of(bounds, got), contract)
     return None if comparison.agrees else comparison.worst
 
 
@@ -132,7 +132,7 @@ class _Script:
         if question.method != "backward":
             return given
         dy, *dstates = case.cotangents
-        return with_cotangents(self._held, given, dy, tuple(dstates))
+        return with_cotangents(target, cell, given, dy, tuple(dstates))
 
     def definitions(self) -> Iterator[str]:
         """Yield the lines that name every array of every call, what comes again but once."""
@@ -185,7 +185,7 @@ class _Script:
         if self.backward:
             names = [name for name, _ in self.asked[-1].rest]
             return ("dparams", *(f"d{name}" for name in names[: names.index("dy")]))
-        return ("y", *self._held.states)
+        return ("y", *self.subject.ends.final)
 
     @property
     def _held(self) -> Held:
