@@ -11,7 +11,18 @@ from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.verify.cases import Case, seeded_case, with_lengths
-from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, isolating_cases, probe_cases
+from lstm_spec.verify.diagnose import (
+    SECONDS,
+    Diagnosis,
+    Matcher,
+    Observation,
+    hypotheses,
+    isolating_cases,
+    probe_cases,
+    run_hypothesis,
+)
+from lstm_spec.verify.hypotheses import Hypothesis
+from lstm_spec.verify.measured import measured_gradients
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
@@ -39,10 +50,24 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
-    found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
+    found = matcher.singles(candidates) or _measured(cell, matcher) or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS, isolating=_isolating(subject, finding.case))
     gates = gates_of(network_of(cell).every_pass[0].cell)
     return tuple(in_layout(d, subject.target.layout, gates) for d in found)
+
+
+def _measured(cell: Program | Network, matcher: Matcher) -> tuple[Diagnosis, ...]:
+    """Return what a number that is read off one observation explains of all of them."""
+    if not isinstance(cell, Program):
+        return ()
+    for observation in matcher.observations:
+        case = observation.case
+        if case.cotangents:
+            right = run_hypothesis(Hypothesis("spec", "spec", "it is right", cell), case)
+            params = {name: p.astype(np.float64) for name, p in case.params.items()}
+            if found := matcher.singles(measured_gradients(cell, right, observation.returned, params)):
+                return found
+    return ()
 
 
 FICKLE = Diagnosis(

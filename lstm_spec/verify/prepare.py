@@ -107,6 +107,7 @@ def _given(subject: Subject, options: Options) -> dict[str, Any]:
         "spec": spec if isinstance(spec, str) else None,
         "layout": tomllib.loads(layout.to_toml()) if isinstance(layout, Layout) else layout,
         "like": options.like,
+        "node": origin.node.to_dict() if origin and origin.node else None,
     }
 
 
