@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lstm_spec.spec.network import Layer, network_of
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import network_of
 from lstm_spec.spec.onnx import OF_LAYERS, Operator, readings
 from lstm_spec.targets.array_files import check_arrays, read_arrays, write_arrays
 from lstm_spec.targets.convert import Converted, convert_arrays

@@ -10,6 +10,7 @@ from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
+from lstm_spec.verify.again import differs, returned
 from lstm_spec.verify.cases import Case, seeded_case, with_lengths
 from lstm_spec.verify.diagnose import (
     SECONDS,
@@ -81,16 +82,11 @@ def _is_fickle(subject: Subject, case: Case) -> bool:
     """Tell whether a target that failed on a case answers otherwise now, or otherwise every time."""
     try:
         # Of few numbers chance may leave all as they are, which it does not of many.
-        if any(_differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
+        if any(differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
             return True
     except MisbehaviourError:
         return False
     return _agrees(subject, case, subject.contracts[str(case.dtype)])
-
-
-def _differs(subject: Subject, case: Case) -> bool:
-    first, second = _returned(subject, case), _returned(subject, case)
-    return any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first)
 
 
 def _overflow(finding: Finding) -> Diagnosis:
@@ -104,7 +100,7 @@ def _overflow(finding: Finding) -> Diagnosis:
 def _observations(subject: Subject, cell: Program | Network, counterexample: Case) -> Iterator[Observation]:
     for case in (*_probes(subject, counterexample), counterexample):
         try:
-            yield Observation(case, _known(cell, case, _returned(subject, case)))
+            yield Observation(case, _known(cell, case, returned(subject, case)))
         except MisbehaviourError:
             continue
 
@@ -128,7 +124,7 @@ def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:
     found = []
     for case in map(subject.taken, isolating_cases(make, subject.cell)):
         with suppress(MisbehaviourError):
-            found.append(Observation(case, _returned(subject, case)))
+            found.append(Observation(case, returned(subject, case)))
     return found
 
 
@@ -142,13 +138,6 @@ def _known(cell: Program | Network, case: Case, returned: dict[str, np.ndarray])
     if case.lengths is None or not network_of(cell).free_padding:
         return returned
     return {name: a for name, a in returned.items() if name != "y"}
-
-
-def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:
-    if case.cotangents:
-        return dict(subject.call_backward(case)[0].values)
-    outputs, _ = subject.call(case)
-    return {"y": outputs.y, **outputs.states}
 
 
 def _lower_precision(
