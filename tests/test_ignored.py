@@ -7,8 +7,9 @@ import pytest
 
 import lstm_spec as ls
 from lstm_spec.compute.answers import canonical
+from lstm_spec.spec.layer import Layer
 from lstm_spec.spec.layers import layers
-from lstm_spec.spec.network import Layer, Network
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.recurrent import gru, rnn
 from lstm_spec.targets.contract import Target
 from lstm_spec.verify import prepare, search

@@ -21,7 +21,8 @@ from lstm_spec.spec.functions import (
     leaky_relu,
     thresholded_relu,
 )
-from lstm_spec.spec.network import Layer, Network
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.options import OptionError, one_of, positive
 from lstm_spec.spec.program import Program
 from lstm_spec.spec.recurrent import gru, rnn

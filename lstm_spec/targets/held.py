@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sympy import BlockMatrix
 
 from lstm_spec.compute.initial import state_widths
-from lstm_spec.spec.network import Network, Pass, network_of
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.operators import parts_of
+from lstm_spec.spec.passes import Pass
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.layout import Layout
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from sympy import Lambda, MatrixSymbol
 
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import Elementwise, add, apply, ones, scale
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.places import Rewrite, places, with_others, written
 
 MISTAKEN_FOR = {

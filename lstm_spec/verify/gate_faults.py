@@ -6,11 +6,12 @@ from typing import Any
 from sympy import BlockMatrix, Lambda, MatrixSymbol
 
 from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.equation import Equation, ProgramError, names_in
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import add, apply, concat, divide, matmul, ones, parts_of, subtract
-from lstm_spec.spec.program import Equation, Program, ProgramError, names_in
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.function_rewrites import activation_of
 from lstm_spec.verify.hypotheses import Hypothesis, Rewritten, listed
 from lstm_spec.verify.places import places, with_others

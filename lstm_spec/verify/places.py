@@ -9,9 +9,9 @@ from sympy.matrices.expressions.matexpr import MatrixExpr
 from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.spec.dimensions import same
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.operators import Elementwise, concat, parts_of, rows, transpose
-from lstm_spec.spec.program import Equation
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul, MatrixSymbol, Number, Transpose
 from sympy.matrices.expressions.slice import MatrixSlice
 
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import (
@@ -25,7 +26,7 @@ from lstm_spec.spec.operators import (
     scale,
     transpose,
 )
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.function_rewrites import FUNCTION_KINDS
 from lstm_spec.verify.places import Rewrite, inner_parts, places, same_shape, with_others, written
 

@@ -10,10 +10,11 @@ from sympy import BlockMatrix, HadamardProduct, MatrixSymbol
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.compile import Array
 from lstm_spec.compute.gradients import Read
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.operators import concat, hadamard, parts_of
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Hypothesis, Rewritten
 from lstm_spec.verify.places import with_others
 

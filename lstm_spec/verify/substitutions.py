@@ -9,9 +9,10 @@ from sympy import Lambda, Rational, sqrt, tanh
 from lstm_spec.compute.answers import canonical
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.catalogue import cell as catalogue_cell
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, clip, magnitude, sigmoid
 from lstm_spec.spec.operators import add, apply, hadamard, one_minus
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.function_rewrites import MISTAKEN_FOR, activation_of
 from lstm_spec.verify.hypotheses import Hypothesis, Wrap, listed
 from lstm_spec.verify.places import places
