@@ -88,9 +88,7 @@ def _probing(rng: np.random.Generator, shapes: "Shapes") -> Array:
 def _zeros(rng: np.random.Generator, shapes: "Shapes") -> Array:
     """Every other array is zero, or nearly every one."""
     share = rng.choice([0.5, 0.9])
-    return _usual(rng, shapes) * np.concatenate(
-        [np.full(prod(shape), rng.random() > share) for shape in shapes.all]
-    )
+    return _usual(rng, shapes) * np.concatenate([np.full(prod(shape), rng.random() > share) for shape in shapes.all])
 
 
 def _one_hot(rng: np.random.Generator, shapes: "Shapes") -> Array:
