@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from lstm_spec.spec.define import define_cell
     from lstm_spec.spec.dimensions import DimensionError
     from lstm_spec.spec.elements import unit_view
+    from lstm_spec.spec.equation import Equation, ProgramError
     from lstm_spec.spec.inference import infer_dimensions
+    from lstm_spec.spec.layer import Layer
     from lstm_spec.spec.layers import layers
-    from lstm_spec.spec.network import Layer, Network
+    from lstm_spec.spec.network import Network
     from lstm_spec.spec.notations import NotationError
-    from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
+    from lstm_spec.spec.program import Program, check_cell
     from lstm_spec.spec.scalars import WriteError
     from lstm_spec.spec.summary import summary
     from lstm_spec.spec.table import dimension_table
@@ -67,11 +69,13 @@ _HOMES = {
     "lstm_spec.spec.define": ("define_cell",),
     "lstm_spec.spec.dimensions": ("DimensionError",),
     "lstm_spec.spec.elements": ("unit_view",),
+    "lstm_spec.spec.equation": ("Equation", "ProgramError"),
     "lstm_spec.spec.inference": ("infer_dimensions",),
+    "lstm_spec.spec.layer": ("Layer",),
     "lstm_spec.spec.layers": ("layers",),
-    "lstm_spec.spec.network": ("Layer", "Network"),
+    "lstm_spec.spec.network": ("Network",),
     "lstm_spec.spec.notations": ("NotationError",),
-    "lstm_spec.spec.program": ("Equation", "Program", "ProgramError", "check_cell"),
+    "lstm_spec.spec.program": ("Program", "check_cell"),
     "lstm_spec.spec.scalars": ("WriteError",),
     "lstm_spec.spec.summary": ("summary",),
     "lstm_spec.spec.table": ("dimension_table",),

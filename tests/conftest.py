@@ -5,6 +5,7 @@ because an example of it took long. In continuous integration the examples are t
 """
 
 import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,10 @@ from hypothesis import settings
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# A shell that starts the tests in the background has them ignore interrupts, and so would every process they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 steady = bool(os.environ.get("CI"))
 settings.register_profile("house", deadline=None, derandomize=steady, print_blob=steady)
@@ -21,12 +26,12 @@ settings.load_profile("house")
 @pytest.fixture
 def few_cases(monkeypatch):
     """A quick profile of few cases, for what has to be asked of many targets."""
-    from lstm_spec.verify import prepare, search
+    from lstm_spec.verify import prepare, simplify
 
     monkeypatch.setattr(
         prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))}
     )
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 40)
 
 
 @pytest.fixture(autouse=True)

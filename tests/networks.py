@@ -6,9 +6,10 @@ import lstm_spec as ls
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.compile import compile_program
 from lstm_spec.compute.runner import runner
+from lstm_spec.spec.layer import Layer
 from lstm_spec.spec.layers import layers
-from lstm_spec.spec.network import Layer, Network
-from lstm_spec.spec.program import evaluate_shape
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.spec.unroll import unroll
 
 SIZES = {"n": 3, "m": 4, "q": 2}

@@ -22,12 +22,13 @@ from sympy import BlockMatrix, MatAdd, MatrixSymbol, ZeroMatrix
 from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.draw.metrics import advance
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.formula import Setting
 from lstm_spec.spec.names import shape_text, size_text
 from lstm_spec.spec.notation import text as text_of
 from lstm_spec.spec.notations import NOTATIONS
 from lstm_spec.spec.operators import Elementwise
-from lstm_spec.spec.program import evaluate_shape, names_in
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.spec.typeset import plain
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -13,9 +13,10 @@ from sympy import BlockMatrix, HadamardProduct, Integer, MatAdd, MatMul, MatrixS
 from sympy.matrices.expressions.slice import MatrixSlice
 
 import lstm_spec as ls
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.names import shape_text, size_text
 from lstm_spec.spec.operators import Elementwise
-from lstm_spec.spec.program import evaluate_shape, names_in, total_entries
+from lstm_spec.spec.sizes import evaluate_shape, total_entries
 from lstm_spec.spec.typeset import plain
 from tests import picture_audit as audit
 

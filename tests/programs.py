@@ -2,6 +2,7 @@
 
 from sympy import Lambda, Rational, Symbol, sqrt, tanh
 
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, maximum, sigmoid
 from lstm_spec.spec.operators import (
     add,
@@ -20,7 +21,7 @@ from lstm_spec.spec.operators import (
     transpose,
     vector,
 )
-from lstm_spec.spec.program import Equation, Program, constant
+from lstm_spec.spec.program import Program, constant
 
 N, M = size("n"), size("m")
 X, H, H_PREV = vector("x", N), vector("h", M), vector("h_prev", M)

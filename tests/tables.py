@@ -5,8 +5,10 @@ import itertools
 import numpy as np
 from sympy import Function
 
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, size, vector
-from lstm_spec.spec.program import Equation, Program, check_cell, evaluate_shape
+from lstm_spec.spec.program import Program, check_cell
+from lstm_spec.spec.sizes import evaluate_shape
 
 _ACTIVATIONS = (
     {},

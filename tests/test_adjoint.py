@@ -13,6 +13,7 @@ from lstm_spec.calculus.adjoint import arrivals
 from lstm_spec.calculus.collapse import normal
 from lstm_spec.calculus.scalars import COLUMN, ROW, Inlined, given, written
 from lstm_spec.calculus.witness import TrueDerivative, evaluate, random_point
+from lstm_spec.spec.equation import Equation, ProgramError
 from lstm_spec.spec.operators import (
     Elementwise,
     add,
@@ -27,7 +28,6 @@ from lstm_spec.spec.operators import (
     size,
     vector,
 )
-from lstm_spec.spec.program import Equation, ProgramError
 from tests.gradients import complex_step_gradient, derived_gradient, random_cotangents
 from tests.programs import PROGRAMS
 from tests.tables import OPTIONS, random_case

@@ -5,7 +5,7 @@ import pytest
 
 from lstm_spec import WriteError, bptt, cell, cells, lstm, run, write
 from lstm_spec.report.derive import derived_text
-from lstm_spec.spec.program import ProgramError
+from lstm_spec.spec.equation import ProgramError
 from tests.gradients import complex_step_gradient, derived_gradient, loss, random_cotangents
 from tests.tables import random_case
 

@@ -18,6 +18,7 @@ from lstm_spec.targets.saved import read_saved
 from lstm_spec.verify import conversion
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("DEV", "PYTHON")
 SIZES = {"n": 3, "m": 4, "q": 2}
 REFUSALS = (ConvertError, LayoutError)
 
@@ -123,6 +124,7 @@ PACKAGES = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
     "mlx": "mlx",
+    "tinygrad": "tinygrad",
 }
 """The libraries that run what is converted, each by its layout; the rest of the table is in the catalogue."""
 

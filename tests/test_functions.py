@@ -13,6 +13,7 @@ from lstm_spec.compute.curves import CURVES
 from lstm_spec.compute.recipe import Environment, evaluate, recipe
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.elementwise import ACTIVATIONS, elementwise
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import (
     SLOTS,
     Defined,
@@ -28,7 +29,7 @@ from lstm_spec.spec.functions import maximum as larger
 from lstm_spec.spec.functions import minimum as smaller
 from lstm_spec.spec.functions import quotient as ratio
 from lstm_spec.spec.operators import apply, vector
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from tests.tables import cube
 
 s, t = SLOTS

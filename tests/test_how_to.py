@@ -9,11 +9,19 @@ from tests.readme import BLOCK, DOCS, README, pages, render
 from tests.test_readme import without_rounding
 
 PAGES = [page for page in pages() if page != README]
+NEEDS = {
+    "convert": ("torch", "onnx", "onnxruntime", "mlx.core"),
+    "frameworks": ("torch",),
+    "onnx": ("onnx", "onnxruntime"),
+}
+"""What has to be installed for what a page shows."""
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_what_comes_out(page):
+    for package in NEEDS.get(page.stem, ()):
+        pytest.importorskip(package)
     shown = page.read_text(encoding="utf-8")
     assert without_rounding(render(shown)) == without_rounding(shown)
 

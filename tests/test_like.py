@@ -1,5 +1,7 @@
 """What stands in for a class of a framework is verified behind that class's interface, without an adapter."""
 
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 
@@ -7,6 +9,7 @@ import lstm_spec as ls
 from lstm_spec.cli import main
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.like import like
+from lstm_spec.targets.torch import Module
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("few_cases")
@@ -157,11 +160,33 @@ def test_a_device_that_is_not_there_is_one_sentence():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("kind", ["LSTM", "LSTMCell", "GRU"])
-def test_its_own_layers_are_verified_on_a_graphics_processor(kind, monkeypatch):
-    # Its products round to TF32 by default, which another contract would have to allow.
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+@pytest.mark.parametrize("products", ["float32", "TF32"])
+def test_its_own_layers_are_verified_on_a_graphics_processor(kind, products, monkeypatch):
+    coarse = products == "TF32"
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", coarse)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", coarse)
     target = like(f'torch.nn.{kind}(device="cuda")')
-    assert ls.verify(target, profile="quick", diagnose=False, checks=CHECKS).verdict == "verified"
+    contract = {"products": "tf32"} if coarse else None
+    report = ls.verify(target, profile="quick", diagnose=False, checks=CHECKS, accuracy=contract)
+    assert report.verdict == "verified"
+    assert target.versions["cuda"].endswith(products)
+
+
+@pytest.mark.parametrize("products", ["float32", "TF32"])
+def test_the_versions_of_a_graphics_processor_say_how_products_are_taken(products):
+    coarse = products == "TF32"
+    there = SimpleNamespace(
+        __version__="2.13.0",
+        version=SimpleNamespace(cuda="13.0"),
+        backends=SimpleNamespace(
+            cudnn=SimpleNamespace(version=lambda: 91002, allow_tf32=coarse),
+            cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=not coarse)),
+        ),
+    )
+    said = {"torch": "2.13.0", "cudnn": "91002", "cuda": f"13.0, products of float32 in {products}"}
+    assert Module(kind="LSTM", device="cuda:0").versions(there) == said
+    assert "cudnn" not in Module(kind="LSTMCell", device="cuda:0").versions(there)
+    assert Module(kind="LSTM").versions(there) == {"torch": "2.13.0"}
 
 
 def test_the_command_takes_a_class_in_a_file(tmp_path, monkeypatch):

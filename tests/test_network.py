@@ -7,11 +7,12 @@ from click.testing import CliRunner
 
 import lstm_spec as ls
 from lstm_spec.cli import main
+from lstm_spec.spec.equation import ProgramError
+from lstm_spec.spec.layer import DIRECTIONS, MERGES, Layer
 from lstm_spec.spec.layers import layers
 from lstm_spec.spec.lengths import held
-from lstm_spec.spec.network import DIRECTIONS, MERGES, PAST_LENGTH, Layer, Network
+from lstm_spec.spec.network import PAST_LENGTH, Network
 from lstm_spec.spec.options import OptionError
-from lstm_spec.spec.program import ProgramError
 from lstm_spec.spec.summary import summary
 from lstm_spec.spec.unroll import recurrence, unroll
 

@@ -15,9 +15,10 @@ from lstm_spec.compute.complex_step import complex_step
 from lstm_spec.compute.gradients import gradients
 from lstm_spec.spec import functions, operators
 from lstm_spec.spec.define import define_cell
+from lstm_spec.spec.equation import ProgramError
 from lstm_spec.spec.functions import SLOTS, sigmoid
 from lstm_spec.spec.operators import add, apply, concat, hadamard, matmul, matrix, scale, size, vector
-from lstm_spec.spec.program import ProgramError, constant
+from lstm_spec.spec.program import constant
 from tests.tables import cube, random_case
 
 PAGE = (Path(__file__).parent.parent / "docs" / "how-to" / "your-own-cell.md").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from sympy import solve
 from lstm_spec.compute.compile import compile_program
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.equation import Equation, ProgramError
 from lstm_spec.spec.operators import (
     add,
     apply,
@@ -20,7 +21,7 @@ from lstm_spec.spec.operators import (
     transpose,
     vector,
 )
-from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
+from lstm_spec.spec.program import Program, check_cell
 from tests.tables import OPTIONS, plain_rnn
 
 n, m = size("n"), size("m")

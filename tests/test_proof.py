@@ -36,9 +36,9 @@ from lstm_spec.cli import main
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.elementwise import ACTIVATIONS, elementwise
+from lstm_spec.spec.equation import ProgramError
 from lstm_spec.spec.functions import SLOTS, Defined, maximum, quotient, sigmoid
 from lstm_spec.spec.operators import Elementwise, add, apply, hadamard, matmul, matrix, rows, scale, size, vector
-from lstm_spec.spec.program import ProgramError
 from tests.programs import gru, layer_norm, packed, rnn, tied
 
 N, M = size("n"), size("m")

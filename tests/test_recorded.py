@@ -1,6 +1,7 @@
 """Recorded runs, as people ask about them: the true cause comes first, and what cannot be told is said to be so."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -198,7 +199,9 @@ def test_a_state_that_the_cell_has_not_is_refused():
         (["--weights", "no.npz", "--x", "x.npy", "--got", "x.npy"], "no.npz cannot be read: there is no such file"),
         (
             ["--weights", "model.pt", "--x", "x.npy", "--got", "x.npy"],
-            "model.pt is no state_dict as torch.save writes it since PyTorch 1.6",
+            "model.pt is no state_dict as torch.save writes it since PyTorch 1.6"
+            if find_spec("torch")
+            else "model.pt needs PyTorch; install it with: pip install 'lstm_spec[torch]'",
         ),
         (["--weights", "x.npy", "--x", "x.npy", "--got", "x.npy"], "x.npy holds a single array; expected several"),
         (["--weights", "w.npz", "--x", "w.npz", "--got", "x.npy"], "w.npz holds several arrays; expected a single one"),

@@ -319,3 +319,14 @@ def test_a_cell_in_a_file_that_cannot_be_made_is_one_sentence(folder):
         with pytest.raises(TargetError) as error:
             ls.verify(correct, spec=name)
         assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_an_exception_is_placed_in_somebodys_own_file_and_not_in_a_package(folder, tmp_path, monkeypatch):
+    package = tmp_path / "lib" / folder
+    package.mkdir(parents=True)
+    (package / "old_package.py").write_text("import math\n\nmath.integer\n")
+    monkeypatch.syspath_prepend(package)
+    (tmp_path / "mine.py").write_text("import math\n\nimport old_package\n")
+    with pytest.raises(TargetError, match=r"has no attribute 'integer' at mine.py:3$"):
+        load(f"{tmp_path / 'mine.py'}:forward")

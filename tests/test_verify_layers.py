@@ -9,8 +9,9 @@ import lstm_spec as ls
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.forced import backward_bounds, forced_bounds
 from lstm_spec.compute.runner import runner
+from lstm_spec.spec.layer import Layer
 from lstm_spec.spec.layers import layers
-from lstm_spec.spec.network import Layer, Network
+from lstm_spec.spec.network import Network
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.held import Held

@@ -6,6 +6,7 @@ import pytest
 from sympy import Lambda, MatAdd, MatMul, MatPow, MatrixSymbol, OneMatrix, Rational, Symbol, Transpose, sqrt
 
 import lstm_spec as ls
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.formula import Setting
 from lstm_spec.spec.functions import magnitude, maximum, sigmoid
 from lstm_spec.spec.notations import NOTATIONS
@@ -26,7 +27,7 @@ from lstm_spec.spec.operators import (
     transpose,
     vector,
 )
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.spec.scalars import WriteError
 from lstm_spec.spec.typeset import plain
 from lstm_spec.write.latex import latex

@@ -13,9 +13,10 @@ from sympy import MatrixSymbol, preorder_traversal
 
 from lstm_spec.calculus.algebra import stacked
 from lstm_spec.calculus.rules import Values, pull, push
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.notation import parse_name
 from lstm_spec.spec.operators import add, zeros
-from lstm_spec.spec.program import Equation, Program, cell_of, names_in
+from lstm_spec.spec.program import Program, cell_of
 
 Pair = tuple[MatrixSymbol, MatrixSymbol]
 

@@ -12,9 +12,10 @@ from sympy import MatAdd, MatrixExpr, MatrixSymbol
 
 from lstm_spec.calculus.adjoint import Arrival, adjoint_symbol, arrivals, backward
 from lstm_spec.spec import typeset as ts
+from lstm_spec.spec.equation import Equation, ProgramError, names_in
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import add, zeros
-from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_in
+from lstm_spec.spec.program import Program, cell_of
 from lstm_spec.spec.typeset import Tree, plain, row
 
 

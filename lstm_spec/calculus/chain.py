@@ -17,8 +17,9 @@ from lstm_spec.calculus.adjoint import adjoint_symbol, ancestors, arrivals
 from lstm_spec.calculus.collapse import normal
 from lstm_spec.calculus.indices import Ranges
 from lstm_spec.calculus.scalars import Inlined, fresh, given, unfolded, written
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 
 _P, _Q = (Symbol(name, integer=True, nonnegative=True) for name in ("p_", "q_"))
 

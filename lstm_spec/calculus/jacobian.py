@@ -14,6 +14,7 @@ from sympy.matrices.expressions.slice import MatrixSlice
 from lstm_spec.calculus.adjoint import tangent_symbol
 from lstm_spec.calculus.algebra import product, split, times, transposed
 from lstm_spec.calculus.rules import Values, push
+from lstm_spec.spec.equation import Equation, ProgramError, names_in
 from lstm_spec.spec.functions import quotient
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import (
@@ -29,7 +30,7 @@ from lstm_spec.spec.operators import (
     scale,
     zeros,
 )
-from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_in, names_of
+from lstm_spec.spec.program import Program, cell_of, names_of
 
 
 @dataclass(frozen=True)

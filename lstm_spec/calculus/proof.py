@@ -27,9 +27,10 @@ from lstm_spec.calculus.witness import (
     exact_constants,
     random_point,
 )
+from lstm_spec.spec.equation import Equation, ProgramError
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import Elementwise
-from lstm_spec.spec.program import Equation, Program, ProgramError, cell_of, names_of
+from lstm_spec.spec.program import Program, cell_of, names_of
 
 _SEED = 20250
 

@@ -25,9 +25,10 @@ from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.calculus.algebra import product, times, transposed
 from lstm_spec.calculus.lifting import derivative
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import Elementwise, add, concat, parts_of, rows, zeros
-from lstm_spec.spec.program import Program, names_in
+from lstm_spec.spec.program import Program
 
 Tangent = Callable[[Any], Any]
 """From an operand to its tangent, or to None where the operand does not move."""

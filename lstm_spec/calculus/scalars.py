@@ -11,8 +11,9 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from lstm_spec.calculus.collapse import normal
 from lstm_spec.spec.elements import element
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import Elementwise
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 
 ROW, COLUMN = (Symbol(name, integer=True, nonnegative=True) for name in ("row", "column"))
 """The indices of an entry in general."""

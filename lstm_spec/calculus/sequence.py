@@ -30,7 +30,8 @@ from lstm_spec.calculus.witness import (
     loss,
     random_number,
 )
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 _STEPS = 3
 _POINTS = 2

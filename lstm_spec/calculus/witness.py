@@ -38,7 +38,8 @@ from lstm_spec.calculus.algebra import split
 from lstm_spec.spec.functions import Defined
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 Array = NDArray[np.object_]
 Point = Mapping[str, Array]

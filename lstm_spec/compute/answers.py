@@ -1,6 +1,6 @@
 """Implementations as laws see them: their answers, each with the error that a correct one may have."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from lstm_spec.compute.compile import run
 from lstm_spec.compute.complex_step import STEP
 from lstm_spec.compute.formats import widened
 from lstm_spec.compute.free import free_backward_bounds, free_bounds
-from lstm_spec.compute.gradients import gradients, leaves_of
+from lstm_spec.compute.gradients import Read, gradients, leaves_of
 from lstm_spec.compute.rounding import Bounded
 from lstm_spec.compute.runner import runner
 from lstm_spec.spec.network import Network
@@ -38,11 +38,12 @@ def answers_of(
 
 
 def canonical(
-    cell: Program, *, formulas: Program | None = None, window: int | None = None
+    cell: Program, *, formulas: Program | None = None, window: int | None = None, reads: Sequence[Read] = ()
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the compiled equations of a cell as ``forward`` and ``backward`` of the form that targets have.
 
-    formulas, window: of the backward pass, as ``gradients`` takes them. What comes in bfloat16 is computed in float32.
+    formulas, window, reads: of the backward pass, as ``gradients`` takes them. What comes in bfloat16 is computed in
+    float32.
     """
 
     def forward(params: Mapping[str, Array], x: Array, *states: Array) -> tuple[Array, ...]:
@@ -51,7 +52,7 @@ def canonical(
     def backward(params: Mapping[str, Array], x: Array, *others: Array) -> tuple[Any, ...]:
         count = len(cell.states)
         given = (others[:count], others[count], others[count + 1 :])
-        found = gradients(cell, params, x, *given, formulas=formulas, window=window)
+        found = gradients(cell, params, x, *given, formulas=formulas, window=window, reads=reads)
         return ({name: found[name] for name in params}, found["x"], *(found[f"{s}0"] for s in cell.states))
 
     return widened(forward), widened(backward)

@@ -19,9 +19,10 @@ from sympy.matrices.expressions.slice import MatrixSlice
 from lstm_spec.calculus.adjoint import adjoint_symbol, backward
 from lstm_spec.compute.compile import Array, Params
 from lstm_spec.compute.recipe import scalars_of
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Program
 
 LARGEST_PRECISION = 1 << 16
 """Bits beyond which a radius that is still too large stays so, as on a jump."""

@@ -16,9 +16,10 @@ from lstm_spec.compute.layer_activations import ACTIVATIONS
 from lstm_spec.compute.layer_parameters import DEFAULT_ACTIVATIONS
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.elementwise import elementwise
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.operators import Elementwise, parts_of
 from lstm_spec.spec.options import OptionError
-from lstm_spec.spec.program import Program, names_in
+from lstm_spec.spec.program import Program
 
 Array = NDArray[Any]
 Params = Mapping[str, Array]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.spec.network import Network
-from lstm_spec.spec.program import evaluate_shape
+from lstm_spec.spec.sizes import evaluate_shape
 
 
 def initial_states(

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from lstm_spec.compute.engine import Pull, Trace
 from lstm_spec.compute.initial import initial_gradients, initial_states
 from lstm_spec.compute.lengths import alive, flip, run
-from lstm_spec.spec.network import Layer, Network, Pass
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.passes import Pass
 from lstm_spec.spec.program import Program
 
 Array = NDArray[Any]

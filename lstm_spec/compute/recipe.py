@@ -43,9 +43,10 @@ from lstm_spec.compute.rounding import (
     scaled,
     times,
 )
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Program
 
 
 @dataclass(frozen=True)

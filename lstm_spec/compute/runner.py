@@ -11,7 +11,8 @@ from lstm_spec.compute.initial import sizes_in
 from lstm_spec.compute.network import plain, run_network
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.network import Network, network_of
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 Array = NDArray[Any]
 

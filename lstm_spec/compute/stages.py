@@ -8,7 +8,7 @@ import numpy as np
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.recipe import Environment, Recipe, evaluate, recipe
 from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.program import Equation
+from lstm_spec.spec.equation import Equation
 
 Pair = tuple[str, str]
 

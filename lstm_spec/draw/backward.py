@@ -24,7 +24,8 @@ from lstm_spec.draw.scene import Flow, Line, Node, Panel, Scene, Wire
 from lstm_spec.draw.text import Choice, Text, characters, halves, plain, typesetter, width, with_shape
 from lstm_spec.draw.words import display_name
 from lstm_spec.spec.notation import text
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 LEGEND = ("layer", "product", "sum", "split", "joint", "state_gradient", "gradient")
 SUM, COPY = 13.0, 4.8

@@ -30,7 +30,8 @@ from lstm_spec.draw.scene import Flow, Kind, Label, Line, Scene
 from lstm_spec.draw.text import Text, Typesetter, plain, width, with_shape
 from lstm_spec.draw.words import counted, display_name, number_text
 from lstm_spec.spec.notation import shape_text
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 LEGEND = ("cell", "concat", "joint", "state", "value")
 SHOWN = 3

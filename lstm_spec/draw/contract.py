@@ -7,8 +7,9 @@ from typing import Any
 from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul, MatrixSymbol
 from sympy.matrices.expressions.slice import MatrixSlice
 
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.operators import Elementwise, hadamard, matmul, parts_of
-from lstm_spec.spec.program import Program, names_in
+from lstm_spec.spec.program import Program
 
 SCALAR = (1, 1)
 

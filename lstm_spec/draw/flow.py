@@ -19,11 +19,13 @@ from lstm_spec.draw.route import RoutingError, route
 from lstm_spec.draw.scene import Flow, Line, Scene
 from lstm_spec.draw.text import Typesetter, plain, width, with_shape
 from lstm_spec.draw.words import count_text, display_name
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import quotient
 from lstm_spec.spec.names import shape_text
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Equation, Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 LEGEND = ("layer", "vector", "joint", "state", "value")
 NAME, FORMULA = 11.0, 8.5

@@ -9,10 +9,12 @@ from sympy import BlockMatrix, HadamardProduct, Lambda, MatAdd, MatMul, MatrixSy
 from sympy.matrices.expressions.slice import MatrixSlice
 
 from lstm_spec.draw.text import Text, Typesetter, hole, plain
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.functions import SLOTS
 from lstm_spec.spec.names import shape_text, size_text
 from lstm_spec.spec.operators import Elementwise, hadamard, parts_of
-from lstm_spec.spec.program import Equation, Program, evaluate_shape, names_in
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 _TIMES = plain("∘ ")
 _SQUARE = Lambda((SLOTS[0],), SLOTS[0] ** 2)

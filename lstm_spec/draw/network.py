@@ -14,7 +14,8 @@ from lstm_spec.draw.text import Text, Typesetter, plain, runs, with_shape
 from lstm_spec.draw.words import count_text, counted, display_name
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.names import size_text
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 LEGEND = ("entry", "neuron", "weight", "value")
 PITCH, SIDE, REACH, ASIDE = 36.0, 26.0, 190.0, 34.0

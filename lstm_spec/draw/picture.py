@@ -21,8 +21,9 @@ from lstm_spec.draw.text import Choice, Typesetter, typesetter
 from lstm_spec.draw.theme import Theme
 from lstm_spec.draw.tikz import tikz
 from lstm_spec.draw.unit import unit_scene
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.network import Network
-from lstm_spec.spec.program import Program, names_in
+from lstm_spec.spec.program import Program
 
 
 class DrawError(ValueError):

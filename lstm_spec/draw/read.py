@@ -10,10 +10,12 @@ from sympy.matrices.expressions.slice import MatrixSlice
 from lstm_spec.draw.contract import Contracted, applied, equations, is_learned, occurrences, parameters_of, terms
 from lstm_spec.draw.graph import Graph, Op, OpKind
 from lstm_spec.draw.text import Text, Typesetter, hole, plain, unfenced, with_shape
+from lstm_spec.spec.equation import names_in
 from lstm_spec.spec.functions import identity, quotient, sigmoid
 from lstm_spec.spec.notation import size_text, text
 from lstm_spec.spec.operators import Elementwise, add, hadamard, parts_of
-from lstm_spec.spec.program import Program, evaluate_shape, names_in
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 _GLYPHS = {sigmoid: "σ", quotient: "÷", identity: ""}
 _MOST_OPERANDS = 3

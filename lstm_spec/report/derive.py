@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from lstm_spec.calculus.adjoint import adjoint_symbol, backward
 from lstm_spec.calculus.bptt import ThroughTime, bptt
 from lstm_spec.calculus.jacobian import jacobian as jacobian_of
-from lstm_spec.spec.program import Program, ProgramError
+from lstm_spec.spec.equation import ProgramError
+from lstm_spec.spec.program import Program
 from lstm_spec.write.write import write
 
 

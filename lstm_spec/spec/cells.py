@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sympy import MatrixExpr, MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.gates import Maps, activated, limited, normalised
 from lstm_spec.spec.operators import (
     add,
@@ -27,7 +28,7 @@ from lstm_spec.spec.operators import (
     vector,
 )
 from lstm_spec.spec.options import GATES, LstmOptions, OptionError
-from lstm_spec.spec.program import Equation, Program, constant
+from lstm_spec.spec.program import Program, constant
 
 __all__ = ["GATES", "OptionError", "lstm"]
 

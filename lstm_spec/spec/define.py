@@ -8,8 +8,9 @@ from typing import Any
 
 from sympy import MatrixExpr, MatrixSymbol, Symbol, preorder_traversal
 
+from lstm_spec.spec.equation import Equation, ProgramError
 from lstm_spec.spec.operators import Elementwise, size
-from lstm_spec.spec.program import Equation, Program, ProgramError, check_cell
+from lstm_spec.spec.program import Program, check_cell
 from lstm_spec.spec.ties import tie
 
 Pair = tuple[MatrixSymbol, Any]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sympy import Lambda, MatrixExpr, MatrixSymbol, sqrt
 
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.operators import (
     add,
@@ -21,7 +22,6 @@ from lstm_spec.spec.operators import (
     subtract,
     vector,
 )
-from lstm_spec.spec.program import Equation
 
 ROOT, SQUARE = Lambda(SLOTS[:1], sqrt(SLOTS[0])), Lambda(SLOTS[:1], SLOTS[0] ** 2)
 

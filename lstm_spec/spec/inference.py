@@ -11,7 +11,8 @@ from sympy import Expr, MatrixSymbol, S, Symbol, linsolve
 
 from lstm_spec.spec.dimensions import DimensionError, check_equation
 from lstm_spec.spec.notation import shape_text, size_text, symbol_text
-from lstm_spec.spec.program import Program, array_shape, cell_of
+from lstm_spec.spec.program import Program, cell_of
+from lstm_spec.spec.sizes import array_shape
 
 _SUFFIXES = {"0": "_prev"}
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from lstm_spec.spec.catalogue import cell as catalogue_cell
-from lstm_spec.spec.network import Layer, Network, size_of
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.options import OptionError, one_of
+from lstm_spec.spec.passes import size_of
 from lstm_spec.spec.program import Program, cell_of
 
 

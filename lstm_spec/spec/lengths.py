@@ -4,8 +4,9 @@ from functools import lru_cache
 
 from sympy import MatrixSymbol
 
+from lstm_spec.spec.equation import Equation, ProgramError
 from lstm_spec.spec.operators import add, hadamard, matmul, one_minus, ones, vector
-from lstm_spec.spec.program import Equation, Program, ProgramError
+from lstm_spec.spec.program import Program
 
 ALIVE = "k"
 """The input that is 1 while a row lasts and 0 past its end."""

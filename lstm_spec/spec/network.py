@@ -3,166 +3,23 @@
 A network is data. What it computes is written out by ``unroll``, what it does with numbers is in ``compute``.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from reprlib import repr as shortened
-from types import MappingProxyType
 from typing import Any, Literal
 
-from sympy import Expr, MatrixExpr, MatrixSymbol, Rational, Symbol, sympify
+from sympy import Expr, MatrixSymbol, Symbol, sympify
 
-from lstm_spec.spec.dimensions import Shape, check_equation
-from lstm_spec.spec.notation import size_text
-from lstm_spec.spec.operators import add, concat, hadamard, scale, size, vector
+from lstm_spec.spec.dimensions import check_equation
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.operators import size, vector
 from lstm_spec.spec.options import OptionError, one_of
-from lstm_spec.spec.program import (
-    Program,
-    ProgramError,
-    array_shape,
-    cell_of,
-    checked_sizes,
-    evaluate_shape,
-    sizes_in,
-    total_entries,
-)
-from lstm_spec.spec.ties import Tie
+from lstm_spec.spec.passes import Pass, directions, width_of
+from lstm_spec.spec.program import Program, cell_of
+from lstm_spec.spec.sizes import checked_sizes, evaluate_shape, sizes_in, total_entries
 
-MERGES: Mapping[str, Callable[[Any, Any], MatrixExpr]] = MappingProxyType(
-    {
-        "concatenate": concat,
-        "sum": add,
-        "multiply": hadamard,
-        "average": lambda first, second: scale(Rational(1, 2), add(first, second)),
-    }
-)
-"""What becomes of the outputs of both directions at a step, by name."""
-
-DIRECTIONS = ("forward", "reverse", "go_backwards", "both")
 PAST_LENGTH = (None, "zero", "repeat", "freeze", "any")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One layer of a network.
-
-    cell: what runs. sizes: what the cell's own sizes are here, such as {"m": 64}; m and q stay symbols where nothing is
-    said. direction: "forward"; "reverse" from the last step to the first, the output of step t still at step t;
-    "go_backwards", the same with the output in the order in which it is computed; "both". merge: what becomes of both
-    directions: "concatenate", "sum", "multiply" or "average". residual: whether the layer's input is added to its
-    output. reverse_sizes, reverse_cell: those of the reverse direction where they differ.
-    """
-
-    cell: Program
-    sizes: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    direction: Literal["forward", "reverse", "go_backwards", "both"] = "forward"
-    merge: Literal["concatenate", "sum", "multiply", "average"] = "concatenate"
-    residual: bool = False
-    reverse_sizes: Mapping[str, Any] | None = field(default=None, hash=False)
-    reverse_cell: Program | None = None
-
-    def __post_init__(self) -> None:
-        one_of("direction", self.direction, DIRECTIONS)
-        one_of("merge", self.merge, tuple(MERGES))
-        one_of("residual", self.residual, (False, True))
-        self._check_both()
-        for option, given in (("sizes", self.sizes), ("reverse_sizes", self.reverse_sizes or {})):
-            if not isinstance(given, Mapping):
-                raise OptionError(f'{option} of a layer are by name, such as {{"m": 64}}, got {given!r}')
-        for cell in self.cells:
-            if len(cell_of(cell, "a layer").inputs) != 1:
-                raise OptionError(f"a layer reads one sequence, but {cell.name} has {len(cell.inputs)} inputs")
-            if cell.states != self.cell.states:
-                held = f"{', '.join(self.cell.states)} and {', '.join(cell.states)}"
-                raise OptionError(f"both directions of a layer have the same states, got {held}")
-
-    def _check_both(self) -> None:
-        """Refuse what only a layer in both directions has, which would do nothing here."""
-        merge = None if self.merge == "concatenate" else repr(self.merge)
-        cell = None if self.reverse_cell is None else "a cell"
-        own = {"merge": merge, "reverse_cell": cell, "reverse_sizes": self.reverse_sizes}
-        for option, given in own.items():
-            if self.direction != "both" and given is not None:
-                raise OptionError(
-                    f'{option} is of two directions, so it needs direction="both"; '
-                    f"got {option}={given} and direction={self.direction!r}"
-                )
-
-    @property
-    def cells(self) -> tuple[Program, ...]:
-        """The cell of every direction, that of the forward direction first."""
-        if self.direction != "both":
-            return (self.cell,)
-        return self.cell, self.cell if self.reverse_cell is None else self.reverse_cell
-
-    def output(self, parts: Sequence[Any], x: Any) -> MatrixExpr:
-        """Return what the layer gives at a step, from what its directions give there and the layer's input."""
-        merged = parts[0] if len(parts) == 1 else MERGES[self.merge](*parts)
-        return add(merged, x) if self.residual else merged
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One cell run over the sequence in one direction.
-
-    key: what its parameters and states have before their names, such as "l1r."; sizes: the cell's own sizes in those of
-    the network; reverse: whether it starts at the last step.
-    """
-
-    key: str
-    cell: Program
-    sizes: Mapping[Symbol, Expr] = field(hash=False)
-    reverse: bool = False
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """The names of its states in the network."""
-        return tuple(self.key + name for name in self.cell.states)
-
-    @property
-    def width(self) -> Expr:
-        """The size of what it returns at every step."""
-        return self.shape(self.cell.recurrence[0][1])[0]
-
-    def shape(self, symbol: MatrixSymbol) -> Shape:
-        """Return the shape of a value of the cell, in sizes of the network."""
-        rows, columns = (sympify(side).xreplace(self.sizes) for side in symbol.shape)
-        return rows, columns
-
-    def symbol(self, symbol: MatrixSymbol, mark: str = "") -> MatrixSymbol:
-        """Return a value of the cell as the network names it, with a mark such as "_3" for the step."""
-        return MatrixSymbol(f"{self.key}{symbol.name}{mark}", *self.shape(symbol))
-
-    @property
-    def ties(self) -> tuple[Tie, ...]:
-        """The ties of its cell to a size that is still a symbol of the cell's own."""
-        return tuple(tie for tie in self.cell.tied if tie.other not in self.sizes)
-
-    def check_ties(self, width: Expr) -> None:
-        """Raise DimensionError where the cell needs its input, of this width, to be as wide as something else."""
-        entry = self.cell.inputs[0]
-        for tie in self.cell.tied:
-            if entry.name in {s.name for s in tie.untied}:
-                where = f" in {self.key[:-1]}" if self.key else ""
-                tie.check(f"{self.cell.name}{where}", width, self.shape(entry)[0])
-
-    def own(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """Return, of values by the network's names, the parameters of this pass by the cell's names."""
-        return {p.name: arrays[self.key + p.name] for p in self.cell.parameters}
-
-    def dimensions(self, values: Mapping[Symbol, int]) -> dict[str, tuple[Any, ...]]:
-        """Return the shapes of its parameters by the network's names."""
-        return {name: evaluate_shape(shape, values)[:axes] for name, (shape, axes) in self._parameters.items()}
-
-    def own_sizes(self, values: Mapping[Symbol, int]) -> dict[str, int]:
-        """Return the sizes of the cell by their names."""
-        sides = evaluate_shape(tuple(self.sizes.get(s, s) for s in self.cell.sizes), values)
-        return {s.name: int(side) for s, side in zip(self.cell.sizes, sides, strict=True)}
-
-    @cached_property
-    def _parameters(self) -> dict[str, tuple[Shape, int]]:
-        """The symbolic shapes of its parameters, and how many axes their arrays have."""
-        return {self.key + p.name: (self.shape(p), len(array_shape(p.shape))) for p in self.cell.parameters}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,9 +90,9 @@ class Network:
         found: list[tuple[Pass, ...]] = []
         width = self.n
         for index, layer in enumerate(self.layers):
-            own = _directions(layer, width, "" if plain else f"l{index}")
+            own = directions(layer, width, "" if plain else f"l{index}")
             found.append(own)
-            width = _width(layer, own)
+            width = width_of(layer, own)
         return tuple(found)
 
     @property
@@ -263,7 +120,7 @@ class Network:
     @cached_property
     def widths(self) -> tuple[Expr, ...]:
         """The size of x, and of what every layer gives."""
-        return (self.n, *(_width(layer, own) for layer, own in zip(self.layers, self.passes, strict=True)))
+        return (self.n, *(width_of(layer, own) for layer, own in zip(self.layers, self.passes, strict=True)))
 
     def input_of(self, layer: int, mark: str = "") -> MatrixSymbol:
         """Return what a layer reads: x, or the output of the layer below."""
@@ -358,47 +215,3 @@ def network_of(spec: Program | Network, who: str = "a network") -> Network:
 @lru_cache(maxsize=256)
 def _of_cell(cell: Program) -> Network:
     return Network(name=cell.name, layers=(Layer(cell=cell),), n=cell.inputs[0].shape[0])
-
-
-def _directions(layer: Layer, width: Expr, key: str) -> tuple[Pass, ...]:
-    forward = layer.sizes
-    backward = layer.sizes if layer.reverse_sizes is None else layer.reverse_sizes
-    dot = "." if key else ""
-    if layer.direction != "both":
-        return (_pass(layer.cell, forward, width, key + dot, layer.direction != "forward"),)
-    first, second = layer.cells
-    return (
-        _pass(first, forward, width, f"{key}{dot}", False),
-        _pass(second, backward, width, f"{key}r{dot}", True),
-    )
-
-
-def _pass(cell: Program, given: Mapping[str, Any], width: Expr, key: str, reverse: bool) -> Pass:
-    own = {s.name: s for s in cell.sizes}
-    for name in given:
-        if name not in own:
-            raise ProgramError(f"{cell.name} has no size {name}; its sizes are {', '.join(own)}")
-    sizes = {own[name]: size_of(value) for name, value in given.items()}
-    entry = cell.inputs[0].shape[0]
-    held = {s for before, _ in cell.recurrence for s in before.shape[0].free_symbols}
-    # A cell such as SRU reads a vector of the size of its state; then only the state's size can give.
-    if entry.is_Symbol and entry not in held and sizes.setdefault(entry, width) != width:
-        raise OptionError(
-            f"{entry} of a layer is the size of what is below it, {size_text(width)}; got sizes with {entry}="
-            f"{size_text(sizes[entry])}: leave it out, or give n= to the network"
-        )
-    return Pass(key, cell, MappingProxyType(sizes), reverse)
-
-
-def _width(layer: Layer, passes: Sequence[Pass]) -> Expr:
-    widths = [run.width for run in passes]
-    return sum(widths[1:], start=widths[0]) if layer.merge == "concatenate" else widths[0]
-
-
-def size_of(given: Any) -> Expr:
-    """Return a size from a number, a name or a symbol; raises ProgramError."""
-    if isinstance(given, str) and given.isidentifier():
-        return size(given)
-    if isinstance(given, Expr) or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
-        return sympify(given)
-    raise ProgramError(f"a size is a positive integer or a name such as m0, got {given!r}")

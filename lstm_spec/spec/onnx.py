@@ -21,7 +21,8 @@ from lstm_spec.spec.functions import (
     leaky_relu,
     thresholded_relu,
 )
-from lstm_spec.spec.network import Layer, Network
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.options import OptionError, one_of, positive
 from lstm_spec.spec.program import Program
 from lstm_spec.spec.recurrent import gru, rnn
@@ -30,6 +31,13 @@ KINDS = ("LSTM", "GRU", "RNN")
 DIRECTIONS: Mapping[str, Literal["forward", "reverse", "both"]] = MappingProxyType(
     {"forward": "forward", "reverse": "reverse", "bidirectional": "both"}
 )
+"""What the attribute direction says, with what a layer of a network calls it."""
+
+OF_LAYERS: Mapping[str, Literal["forward", "reverse", "bidirectional"]] = MappingProxyType(
+    {"forward": "forward", "reverse": "reverse", "both": "bidirectional"}
+)
+"""The inverse of ``DIRECTIONS``."""
+
 _s = SLOTS[0]
 
 

@@ -6,65 +6,21 @@ one step in time. Every value is either *per row* or *shared* (a parameter, or t
 ``shared`` whose expression is per row is summed over rows and steps.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from reprlib import repr as shortened
 from typing import Any
 
-from sympy import Eq, Expr, MatrixExpr, MatrixSymbol, Number, Symbol, sympify
+from sympy import Eq, Expr, MatrixExpr, MatrixSymbol, Number, Symbol
 
-from lstm_spec.spec.dimensions import Shape, Side, check_equation, walk
-from lstm_spec.spec.notation import SIZES, shape_text, symbol_text, text
+from lstm_spec.spec.defined import check_names
+from lstm_spec.spec.dimensions import Side, check_equation, walk
+from lstm_spec.spec.equation import Equation, ProgramError
+from lstm_spec.spec.notation import shape_text, symbol_text
 from lstm_spec.spec.operators import size
+from lstm_spec.spec.sizes import array_shape, checked_sizes, evaluate_shape, sizes_in, total_entries
 from lstm_spec.spec.ties import Tie
-
-
-class ProgramError(ValueError):
-    """Equations that do not make a Program; the message names the equation and what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class Equation:
-    """One named value and the expression that defines it.
-
-    symbol: the name, with its shape; expression: over names defined before it; shared: whether the value belongs to the
-    whole batch and sequence, so that a per-row expression is summed over rows and steps.
-    """
-
-    symbol: MatrixSymbol
-    expression: MatrixExpr
-    shared: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name it defines."""
-        return self.symbol.name
-
-    @property
-    def uses(self) -> frozenset[str]:
-        """The names its expression reads."""
-        return names_in(self.expression)
-
-    @property
-    def eq(self) -> Eq:
-        """The equation as SymPy's ``Eq``, unevaluated."""
-        return Eq(self.symbol, self.expression, evaluate=False)
-
-    def __str__(self) -> str:
-        return f"{text(self.symbol)} = {text(self.expression)}"
-
-
-@lru_cache(maxsize=8192)
-def matrices_in(expression: Any) -> frozenset[MatrixSymbol]:
-    """Return the matrices that an expression reads."""
-    return frozenset(expression.atoms(MatrixSymbol))
-
-
-@lru_cache(maxsize=8192)
-def names_in(expression: Any) -> frozenset[str]:
-    """Return the names of the matrices that an expression reads."""
-    return frozenset(s.name for s in matrices_in(expression))
 
 
 @dataclass(frozen=True)
@@ -98,7 +54,7 @@ class Program:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ProgramError(f"the name of a cell is text that is not empty, got {shortened(self.name)}")
-        _check_names(self)
+        check_names(self)
         for definition in self.definitions:
             check_equation(definition.symbol, definition.expression)
         for before, after in self.recurrence:
@@ -248,69 +204,25 @@ class Program:
         return checked_sizes(self.name, self.sizes, sizes, self.tied)
 
     def with_equation(self, name: str, expression: MatrixExpr) -> "Program":
-        """Return the Program with one equation rewritten, as mutants and hypotheses are made."""
+        """Return the Program with one equation rewritten, as mutants and hypotheses are made.
+
+        It comes later where it reads what was defined after it.
+        """
         changed = replace(self[name], expression=expression)
-        return replace(self, definitions=tuple(changed if d.name == name else d for d in self.definitions))
+        return replace(self, definitions=_in_order([changed if d.name == name else d for d in self.definitions]))
 
 
-def sizes_in(shapes: Iterable[Shape]) -> tuple[Symbol, ...]:
-    """Return the symbols of the sizes in shapes: n, m, q, then others by name."""
-    found = {s for shape in shapes for side in shape for s in sympify(side).free_symbols}
-    order = {name: position for position, name in enumerate(SIZES)}
-    return tuple(sorted(found, key=lambda s: (order.get(s.name, len(order)), s.name)))
-
-
-def checked_sizes(
-    owner: str, known: Iterable[Symbol], sizes: Mapping[str, Any], ties: Iterable[Tie] = ()
-) -> dict[Symbol, int]:
-    """Return sizes by symbol; raises ProgramError for one that the owner has not, or that is no positive integer.
-
-    ties: the sizes of the owner that are another one; raises DimensionError where both are given and differ.
-    """
-    by_name = {s.name: s for s in known}
-    tied = {t.size.name: t for t in ties if t.other in by_name.values()}
-    for name, value in sizes.items():
-        if name not in by_name and name not in tied:
-            raise ProgramError(f"{owner} has no size {name}; its sizes are {', '.join(by_name)}")
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ProgramError(f"size {name} must be a positive integer, got {value!r}")
-    found: dict[Symbol, int] = {}
-    for name, value in sizes.items():
-        if name in tied:
-            tied[name].check(owner, value, sizes.get(tied[name].other.name, value))
-        found[tied[name].other if name in tied else by_name[name]] = value
-    return found
-
-
-def total_entries(shapes: Iterable[Shape], values: Mapping[Symbol, int]) -> Any:
-    """Return how many numbers arrays of these shapes hold, symbolic where a size has no value."""
-    total = sum((rows * columns for rows, columns in shapes), start=Number(0)).subs(values)
-    return int(total) if total.is_number else total.factor()
-
-
-def evaluate_shape(shape: Shape, values: Mapping[Symbol, int]) -> tuple[Any, Any]:
-    """Return a shape with sizes put in, as Python integers where it is numeric."""
-    rows, columns = (_evaluate_size(side, values) for side in shape)
-    return rows, columns
-
-
-def _evaluate_size(side: Any, values: Mapping[Symbol, int]) -> Any:
-    number, terms = _linear(side)
-    if all(symbol in values for symbol, _ in terms):
-        return number + sum(coefficient * values[symbol] for symbol, coefficient in terms)
-    return side.subs(values)
-
-
-@lru_cache(maxsize=1024)
-def _linear(side: Any) -> tuple[int, tuple[tuple[Symbol, int], ...]]:
-    """Take a size such as n+4m+1 apart once: SymPy's substitution would cost more than a whole small case."""
-    terms = [(t, c) for t, c in side.expand().as_coefficients_dict().items() if not t.is_number]
-    return int(side.subs(dict.fromkeys(side.free_symbols, 0))), tuple((t, int(c)) for t, c in terms)
-
-
-def array_shape(shape: tuple[Any, Any]) -> tuple[Any, ...]:
-    """Return the shape that an array of parameters has: a column vector has one axis."""
-    return shape[:1] if shape[1] == 1 else shape
+def _in_order(definitions: Sequence[Equation]) -> tuple[Equation, ...]:
+    """Return equations each after those that it reads, else in their order; in a circle they stay as they are."""
+    left = {d.name for d in definitions}
+    found: list[Equation] = []
+    while len(found) < len(definitions):
+        ready = next((d for d in definitions if d.name in left and not d.uses & left), None)
+        if ready is None:
+            return tuple(definitions)
+        found.append(ready)
+        left.discard(ready.name)
+    return tuple(found)
 
 
 def cell_of(value: Any, who: str) -> Program:
@@ -340,62 +252,6 @@ def check_cell(program: Program) -> Program:
     if not program.recurrence:
         raise ProgramError(f"{program.name}: a cell needs at least one state, a pair such as (h_prev, h)")
     return program
-
-
-def _check_names(program: Program) -> None:
-    defined_later = {d.name: d for d in program.definitions}
-    shapes = {s.name: s.shape for s in (*(d.symbol for d in program.definitions), *program.leaves)}
-    seen: dict[str, str] = {}
-    for symbol in program.leaves:
-        _claim(seen, symbol.name, "given", program)
-    for d in program.definitions:
-        for name in sorted(d.uses - seen.keys()):
-            raise ProgramError(f"{program.name}: {_missing(name, d, defined_later)}")
-        _check_one_shape(program, shapes, d.expression, d)
-        _claim(seen, d.name, "defined", program)
-    for name in (*program.outputs, *program.states):
-        if name not in seen:
-            raise ProgramError(f"{program.name}: output {symbol_text(name)} is defined by no equation")
-    for _, after in program.recurrence:
-        _check_one_shape(program, shapes, after, "the recurrence")
-
-
-def _claim(seen: dict[str, str], name: str, how: str, program: Program) -> None:
-    if name in seen:
-        raise ProgramError(f"{program.name}: {symbol_text(name)} is {how} although it is already {seen[name]}")
-    seen[name] = how
-
-
-def _missing(name: str, d: Equation, later: Mapping[str, Equation]) -> str:
-    if name not in later:
-        return f"{symbol_text(name)} is used in {d} but is neither given nor defined"
-    cycle = _path(name, d.name, later)
-    if cycle:
-        return f"the equations go in a circle: {' → '.join(symbol_text(n) for n in (d.name, *cycle))}"
-    return f"{symbol_text(name)} is used in {d} before it is defined; put {later[name]} first"
-
-
-def _path(start: str, goal: str, later: Mapping[str, Equation]) -> tuple[str, ...]:
-    """Return the names from ``start`` to ``goal`` along what each equation uses, or () if there is no such way."""
-    ways: list[tuple[str, ...]] = [(start,)]
-    visited = {start}
-    while ways:
-        way = ways.pop()
-        if way[-1] == goal:
-            return way
-        following: Iterable[str] = later[way[-1]].uses if way[-1] in later else ()
-        for name in sorted(set(following) - visited):
-            visited.add(name)
-            ways.append((*way, name))
-    return ()
-
-
-def _check_one_shape(program: Program, shapes: Mapping[str, Shape], expression: Any, where: object) -> None:
-    """Refuse two symbols of one name with different shapes, which SymPy takes for two unrelated matrices."""
-    for s in matrices_in(expression):
-        if s.shape != shapes[s.name]:
-            listed = f"{shape_text(s.shape)} in {where} and {shape_text(shapes[s.name])} elsewhere"
-            raise ProgramError(f"{program.name}: {symbol_text(s.name)} has two shapes, {listed}")
 
 
 def constant(name: str, value: float) -> tuple[Symbol, Expr]:

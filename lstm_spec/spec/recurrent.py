@@ -12,10 +12,11 @@ from sympy import MatrixSymbol, Symbol
 
 from lstm_spec.spec.define import define_cell
 from lstm_spec.spec.elementwise import elementwise
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.gates import Maps, activated, blend
 from lstm_spec.spec.operators import add, apply, divide, hadamard, matmul, matrix, size, vector
 from lstm_spec.spec.options import OptionError, one_of, positive
-from lstm_spec.spec.program import Equation, Program, constant
+from lstm_spec.spec.program import Program, constant
 
 _SQUARE = MappingProxyType({"n": "m"})
 

@@ -7,7 +7,8 @@ from sympy import S
 
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.notation import size_text
-from lstm_spec.spec.program import Program, evaluate_shape, total_entries
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape, total_entries
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstm_spec.spec.notation import shape_text, size_text, symbol_text
-from lstm_spec.spec.program import Program, cell_of, evaluate_shape
+from lstm_spec.spec.program import Program, cell_of
+from lstm_spec.spec.sizes import evaluate_shape
 
 
 @dataclass(frozen=True)

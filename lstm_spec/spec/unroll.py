@@ -5,11 +5,14 @@ from typing import Any
 
 from sympy import MatrixExpr, MatrixSymbol, Symbol
 
+from lstm_spec.spec.equation import Equation, ProgramError
+from lstm_spec.spec.layer import Layer
 from lstm_spec.spec.lengths import ALIVE, held
-from lstm_spec.spec.network import Layer, Network, Pass, network_of
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.notation import text
 from lstm_spec.spec.operators import hadamard, matmul, ones, vector
-from lstm_spec.spec.program import Equation, Program, ProgramError
+from lstm_spec.spec.passes import Pass
+from lstm_spec.spec.program import Program
 
 
 def unroll(spec: Network | Program, T: int) -> Program:

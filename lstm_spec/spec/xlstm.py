@@ -3,11 +3,12 @@
 from typing import Literal
 
 from lstm_spec.spec.define import define_cell
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import maximum
 from lstm_spec.spec.gates import Maps, activated
 from lstm_spec.spec.operators import add, apply, divide, hadamard, scale, size, subtract, vector
 from lstm_spec.spec.options import one_of
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 
 
 def slstm(*, forget: Literal["sigmoid", "exp"] = "sigmoid", name: str = "slstm") -> Program:

@@ -200,11 +200,16 @@ def raised_at(error: BaseException) -> str:
     here = Path(__file__).parent
     places = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     theirs = [(file, line) for file, line in places if file.is_file() and file.parent != here]
-    own = [(file, line) for file, line in theirs if not any(map(file.is_relative_to, _INSTALLED))]
+    own = [(file, line) for file, line in theirs if not _is_installed(file)]
     return f" at {(own or theirs)[-1][0].name}:{(own or theirs)[-1][1]}" if theirs else ""
 
 
-_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+def _is_installed(file: Path) -> bool:
+    # Packages also lie where the configuration of Python does not say: those of Debian, of another environment.
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts) or file.is_relative_to(_STDLIB)
+
+
+_STDLIB = sysconfig.get_path("stdlib")
 
 
 def _results(returned: Any, method: str, arguments: Arguments, names: tuple[str, ...], arrays: str) -> Results:

@@ -11,9 +11,10 @@ from functools import lru_cache
 import numpy as np
 
 from lstm_spec.compute.compile import run
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.network import network_of
 from lstm_spec.spec.notation import symbol_text
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.targets.held import held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.originals import biases_of, cells_of, original

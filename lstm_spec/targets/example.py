@@ -6,7 +6,7 @@ import numpy as np
 
 from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.network import network_of
-from lstm_spec.spec.program import evaluate_shape
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.targets.arrays import from_numpy
 from lstm_spec.targets.claims import claimed
 from lstm_spec.targets.contract import Target

@@ -31,7 +31,9 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
         "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
         "numpy-rows": "lstm_spec.targets.signatures:Rows",
+        "numpy-rows-sequence": "lstm_spec.targets.signatures:RowsSequence",
         "numpy-columns": "lstm_spec.targets.signatures:Columns",
+        "numpy-columns-sequence": "lstm_spec.targets.signatures:ColumnsSequence",
         **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )

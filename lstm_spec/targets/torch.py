@@ -116,6 +116,17 @@ class Module:
     def _differs(self, field: Any) -> bool:
         return bool(getattr(self, field.name) != field.default)
 
+    def versions(self, torch: Any) -> dict[str, str]:
+        """Return the versions of what computes: on a CUDA device those of CUDA and cuDNN too, and how products are."""
+        found = {"torch": str(torch.__version__)}
+        if not self.device.startswith("cuda"):
+            return found
+        # A cell is products and elementwise functions; only a layer is cuDNN's.
+        kernels = torch.backends.cuda.matmul if self.stepped else torch.backends.cudnn
+        found |= {} if self.stepped else {"cudnn": str(torch.backends.cudnn.version())}
+        products = "TF32" if kernels.allow_tf32 else "float32"
+        return found | {"cuda": f"{torch.version.cuda}, products of float32 in {products}"}
+
     def run(self, torch: Any, network: Any, x: Any, *rest: Any) -> tuple[Any, ...]:
         """Run a module over x, or step it, from states to lengths, and return y and the final states."""
         *states, lengths = rest
@@ -201,7 +212,7 @@ def _target(
         past_length="zero" if module.lengths else None,
         possible=module.possible,
         sizes=module.sizes,
-        versions={"torch": torch.__version__},
+        versions=module.versions(torch),
     )
     params, given = example(target)
     with failing_as(f"{name} cannot be made as torch.nn.{module.kind} is: "):

@@ -12,10 +12,11 @@ import numpy as np
 
 from lstm_spec.spec.catalogue import cell as catalogue_cell
 from lstm_spec.spec.cells import lstm
+from lstm_spec.spec.equation import ProgramError
 from lstm_spec.spec.layers import layers
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.options import OptionError
-from lstm_spec.spec.program import Program, ProgramError
+from lstm_spec.spec.program import Program
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import LAYOUTS

@@ -22,7 +22,8 @@ from lstm_spec.compute.formats import dtype_of
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.network import Network, network_of
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.spec.unroll import unroll
 from lstm_spec.verify.exposed import expose
 from lstm_spec.verify.regimes import REGIMES

@@ -22,6 +22,7 @@ from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.faults import faults
+from lstm_spec.verify.gate_faults import gate_faults
 from lstm_spec.verify.gradient_faults import gradient_faults
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis, equation_hypotheses
 from lstm_spec.verify.ignored import ignored, ignored_in_network
@@ -29,6 +30,7 @@ from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
 from lstm_spec.verify.network_hypotheses import in_every_pass
+from lstm_spec.verify.saved_faults import saved_faults
 from lstm_spec.verify.substitutions import other_cells, substitutions
 
 BEST_SINGLES = 20
@@ -87,8 +89,8 @@ class Diagnosis:
 def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
-        return (*gradient_faults(cell), *equation_hypotheses(cell, gradients=True))
-    whole = (*substitutions(cell), *equation_hypotheses(cell), *other_cells(cell))
+        return (*gradient_faults(cell), *saved_faults(cell), *equation_hypotheses(cell, gradients=True))
+    whole = (*substitutions(cell), *gate_faults(cell), *equation_hypotheses(cell), *other_cells(cell))
     return (*ignored(cell), *mispackings(cell), *faults(cell), *whole)
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,9 +12,22 @@ from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
+from lstm_spec.verify.activation_curves import curves
+from lstm_spec.verify.activation_faults import activation_hypothesis, roughly, wrong_curves
 from lstm_spec.verify.again import differs, returned
 from lstm_spec.verify.cases import Case, seeded_case, with_lengths
-from lstm_spec.verify.diagnose import SECONDS, Diagnosis, Matcher, Observation, hypotheses, isolating_cases, probe_cases
+from lstm_spec.verify.diagnose import (
+    SECONDS,
+    Diagnosis,
+    Matcher,
+    Observation,
+    hypotheses,
+    isolating_cases,
+    probe_cases,
+    run_hypothesis,
+)
+from lstm_spec.verify.hypotheses import Hypothesis
+from lstm_spec.verify.measured import measured_gradients
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
@@ -40,10 +55,53 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
-    found = matcher.singles(candidates) or _lower_precision(subject, observations, contract)
+    found = matcher.singles(candidates) or _measured(cell, matcher) or _activations(subject, matcher)
+    found = found or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS, isolating=_isolating(subject, finding.case))
     gates = gates_of(network_of(cell).every_pass[0].cell)
     return tuple(in_layout(d, subject.target.layout, gates) for d in found)
+
+
+def _measured(cell: Program | Network, matcher: Matcher) -> tuple[Diagnosis, ...]:
+    """Return what a number that is read off one observation explains of all of them."""
+    if not isinstance(cell, Program):
+        return ()
+    for observation in matcher.observations:
+        case = observation.case
+        if case.cotangents:
+            right = run_hypothesis(Hypothesis("spec", "spec", "it is right", cell), case)
+            params = {name: p.astype(np.float64) for name, p in case.params.items()}
+            if found := matcher.singles(measured_gradients(cell, right, observation.returned, params)):
+                return found
+    return ()
+
+
+def _activations(subject: Subject, matcher: Matcher) -> tuple[Diagnosis, ...]:
+    """Return what the curves of the activations explain, where a cell can be asked for them."""
+    cell, target, contract = subject.cell, subject.target, matcher.contract
+    case = matcher.observations[0].case
+    free = target.weights is None and target.sizes is None and target.possible({s.name: 1 for s in cell.sizes})
+    if not isinstance(cell, Program) or case.cotangents or not free:
+        return ()
+    try:
+        wrong = wrong_curves(curves(cell, lambda asked: returned(subject, asked), dtype=case.dtype), contract.unit)
+    except MisbehaviourError:
+        return ()
+    hypothesis = activation_hypothesis(cell, wrong)
+    if hypothesis is not None and (found := matcher.singles([hypothesis])):
+        return found
+    sentence = roughly(wrong)
+    if sentence is None:
+        return ()
+    off = {name: max(c.off.max() for c in wrong if c.activation == name) for name in {c.activation for c in wrong}}
+    functions = {
+        name: (k, max(a, 1.1 * off.get(name, 0.0) / contract.unit)) for name, (k, a) in contract.functions.items()
+    }
+    loose = replace(contract, functions=MappingProxyType(functions))
+    answers = [subject.compare(o.case, subject.call(o.case)[0], loose) for o in matcher.observations]
+    if all(a.agrees for a in answers) and any(a.conclusive for a in answers):
+        return (Diagnosis("rough-activation", f"{sentence}; all else agrees", 0.9),)
+    return ()
 
 
 FICKLE = Diagnosis(
@@ -84,7 +142,7 @@ def _probes(subject: Subject, counterexample: Case) -> tuple[Case, ...]:
     """Return the cases whose answers tell most; none where the weights are fixed."""
     cell = subject.cell
     make = partial(seeded_case, cell, str(counterexample.dtype), gradients=bool(counterexample.cotangents))
-    probes = () if subject.target.weights is not None else tuple(probe_cases(make, cell))
+    probes = () if subject.target.weights is not None else tuple(map(subject.taken, probe_cases(make, cell)))
     if counterexample.lengths is None:
         return probes
     return tuple(with_lengths(case, cell, _shortened(case)) for case in probes)
@@ -97,7 +155,7 @@ def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:
     gradients = bool(counterexample.cotangents)
     make = partial(seeded_case, subject.cell, str(counterexample.dtype), gradients=gradients)
     found = []
-    for case in isolating_cases(make, subject.cell):
+    for case in map(subject.taken, isolating_cases(make, subject.cell)):
         with suppress(MisbehaviourError):
             found.append(Observation(case, returned(subject, case)))
     return found

@@ -17,7 +17,8 @@ from sympy import BlockMatrix, MatMul, MatrixSymbol, Transpose
 from lstm_spec.calculus.adjoint import adjoint_symbol, backward
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.operators import parts_of
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 if TYPE_CHECKING:
     from lstm_spec.verify.cases import Case

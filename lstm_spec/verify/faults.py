@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sympy import BlockMatrix, MatMul
 
 from lstm_spec.compute.compile import Array
+from lstm_spec.spec.operators import parts_of
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.around import Named, Params, around, on_arguments, on_results, stepped, with_state
 from lstm_spec.verify.hypotheses import Forward, Hypothesis
@@ -46,10 +48,15 @@ def _of_states(cell: Program) -> Named:
         if _like(cell, 0, 1):
             what = f"the initial {first} and {second} are taken for each other"
             yield "initial-states-swapped", what, on_arguments(swapped)
+            doubled = lambda p, x, h, c, *s: (p, x, h, h, *s)  # noqa: E731
+            yield f"initial-{second}-is-{first}", f"{second} begins as the initial {first}", on_arguments(doubled)
             what = f"the final {first} and {second} are returned in each other's place"
             yield "final-states-swapped", what, on_results(lambda y, h, c, *s: (y, c, h, *s))
             yield "y-is-second-state", f"y holds {second} of every step where the spec has {first}", _all_second
             yield "y-holds-second-state", f"y ends with {second} where the spec has {first}", on_results(_second_in_y)
+    if all(after.shape == cell.recurrence[0][1].shape for _, after in cell.recurrence) and _read_across(cell):
+        what = f"{names[0]} is written unit by unit, and the units that follow read it as it is after the step"
+        yield f"{names[0]}-in-place", what, stepped(_unit_by_unit)
     for k, name in enumerate(names):
         untouched = lambda f, k=k: lambda p, x, *s: (lambda y, *a: (y, *with_state(tuple(a), k, s[k])))(*f(p, x, *s))  # noqa: E731
         yield f"final-{name}-is-initial", f"the final {name} is the initial one", untouched
@@ -70,6 +77,25 @@ def _of_states(cell: Program) -> Named:
                     f"the final {name} is returned clipped to ±{limit}",
                     on_results(cut),
                 )
+
+
+def _read_across(cell: Program) -> bool:
+    """Tell whether a unit reads the first state of others."""
+    before = cell.recurrence[0][0]
+    joined = [d.symbol for d in cell if isinstance(d.expression, BlockMatrix) and before in parts_of(d.expression)]
+    products = {product for d in cell for product in d.expression.atoms(MatMul)}
+    return any(symbol in product.args for product in products for symbol in (before, *joined))
+
+
+def _unit_by_unit(f: Forward, p: Params, x: Array, s: tuple[Array, ...], s0: tuple[Array, ...], t: int) -> Any:
+    after = tuple(np.empty_like(v) for v in s)
+    mixed = s[0].copy()
+    for unit in range(mixed.shape[-1]):
+        _, *found = f(p, x, *with_state(s, 0, mixed))
+        for new, value in zip(after, found, strict=True):
+            new[:, unit] = value[:, unit]
+        mixed[:, unit] = after[0][:, unit]
+    return after[0][None], *after
 
 
 def _like(cell: Program, first: int, second: int) -> bool:

@@ -15,6 +15,7 @@ from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap, listed
+from lstm_spec.verify.measured import SAFE, changed, clipped, decayed, each_normed, normed
 from lstm_spec.verify.mispackings import transposed_recurrence
 
 Params = Mapping[str, Array]
@@ -25,6 +26,9 @@ WINDOWS = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32)
 
 LIMITS = (1, 5, 10)
 """To what gradients are usually clipped."""
+
+DECAYS = (1e-4, 1e-2)
+"""The usual rates of weight decay."""
 
 
 def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
@@ -44,7 +48,27 @@ def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
         for group in groups
         for name, sentence, wrap in group(cell)
     )
-    return (*windows, *around)
+    return (*windows, *around, *_limited(cell))
+
+
+def _limited(cell: Program) -> Iterator[Hypothesis]:
+    """What is usually done to gradients between their computation and a step of learning."""
+    own = [p.name for p in cell.parameters]
+    every = [*own, "x", *(f"{s}0" for s in cell.states)]
+    of = "the gradients of the parameters are"
+    for limit in LIMITS:
+        what = f"to a norm of at most {limit}"
+        yield changed(cell, f"norm-{limit}", f"{of} scaled together {what}", own, normed(limit))
+        added = f", {SAFE:g} being added to the norm before"
+        yield changed(cell, f"norm-{limit}-safe", f"{of} scaled together {what}{added}", own, normed(limit, SAFE))
+        yield changed(cell, f"norms-{limit}", f"{of} each scaled {what}", own, each_normed(limit))
+        yield changed(cell, f"all-norm-{limit}", f"all gradients are scaled together {what}", every, normed(limit))
+        yield changed(cell, f"all-clipped-{limit}", f"all gradients are clipped to ±{limit}", every, clipped(limit))
+    for rate in DECAYS:
+        sentence = (
+            f"{rate:g} times the parameter itself is added to the gradients of the parameters, as weight decay would"
+        )
+        yield changed(cell, f"decay-{rate:g}", sentence, own, decayed(rate))
 
 
 def _steps(k: int) -> str:
@@ -99,6 +123,12 @@ def _of_flow(cell: Program) -> Named:
         kept = lambda leaving, t, T, k=k: _without(leaving, k) if t else leaving  # noqa: E731
         what = f"no gradient passes between steps through {name}, but to the initial {name}"
         yield f"no-flow-{name}-between", what, _flowing(cell, kept)
+    whole: list[tuple[tuple[int, ...], str]] = [((k,), f" through {name}") for k, name in enumerate(cell.states)]
+    whole += [(tuple(range(len(cell.states))), "")] * (len(whole) > 1)
+    for which, through in whole:
+        stopped = lambda leaving, t, T, w=which: leaving if t < T - 1 else _without_all(leaving, w)  # noqa: E731
+        named = "".join(cell.states[k] for k in which)
+        yield f"last-step-keeps-{named}", f"no gradient leaves the last step{through}", _flowing(cell, stopped)
     for limit in LIMITS:
         limited = lambda leaving, t, T, v=limit: tuple(np.clip(d, -v, v) for d in leaving)  # noqa: E731
         what = f"what flows from step to step is clipped to ±{limit}"
@@ -111,6 +141,10 @@ def _of_flow(cell: Program) -> Named:
         if window > 1:
             what = f"the gradient is truncated every {_steps(window)}, counted from the end"
             yield f"truncated-{window}-from-end", what, _flowing(cell, blocks)
+
+
+def _without_all(values: tuple[Array, ...], which: Collection[int]) -> tuple[Array, ...]:
+    return tuple(np.zeros_like(v) if k in which else v for k, v in enumerate(values))
 
 
 def _nothing(values: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -170,13 +204,17 @@ def _sums(cell: Program) -> Named:
 
     yield "mean-over-rows", "the gradients of the parameters are means over the rows, not sums", over(1)
     yield "mean-over-steps", "the gradients of the parameters are means over the steps, not sums", over(0)
+    both = lambda pull: over(0)(over(1)(pull))  # noqa: E731
+    yield "mean-over-both", "the gradients of the parameters are means over the rows and steps, not sums", both
     for what, kept in (("first", False), ("last", True)):
         cut = (lambda T: 1) if what == "first" else (lambda T: T - 1)
         missing = f"the {what} step is missing in the gradients of the parameters"
         yield f"{what}-step-missing", missing, _part_of_sum(cell, cut, late=not kept)
         only = f"the gradients of the parameters hold the {what} step only"
         yield f"{what}-step-only", only, _part_of_sum(cell, cut, late=kept)
-    yield "first-row-only", "the gradients of the parameters hold the first row only", _first_row_only
+    for which, row in (("first", slice(0, 1)), ("last", slice(-1, None))):
+        what = f"the gradients of the parameters hold the {which} row only"
+        yield f"{which}-row-only", what, _rows_only(row)
 
 
 def _part_of_sum(cell: Program, cut: Callable[[int], int], *, late: bool) -> Callable[[Backward], Backward]:
@@ -200,13 +238,18 @@ def _part_of_sum(cell: Program, cut: Callable[[int], int], *, late: bool) -> Cal
     return decorator
 
 
-def _first_row_only(pull: Backward) -> Backward:
-    def first(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
-        _, *others = pull(params, x, *rest)
-        row = (v[:, :1] if v.ndim == 3 else v[:1] for v in (x, *rest))
-        return pull(params, *row)[0], *others
+def _rows_only(rows: slice) -> Callable[[Backward], Backward]:
+    """Keep in the gradients of the parameters only what comes from some rows."""
 
-    return first
+    def decorator(pull: Backward) -> Backward:
+        def some(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
+            _, *others = pull(params, x, *rest)
+            kept = (v[:, rows] if v.ndim == 3 else v[rows] for v in (x, *rest))
+            return pull(params, *kept)[0], *others
+
+        return some
+
+    return decorator
 
 
 def _of_results(cell: Program) -> Named:
@@ -226,11 +269,28 @@ def _of_results(cell: Program) -> Named:
     yield "dx-late", "the gradient of x is late by a step", _results(shifted)
     first_zero = lambda dp, dx, *d: (dp, np.concatenate([0 * dx[:1], dx[1:]]), *d)  # noqa: E731
     yield "dx-first-step-zero", "the gradient of x is zero at the first step", _results(first_zero)
+    for axes, words in (((1,), "rows"), ((0,), "steps"), ((0, 1), "rows and steps")):
+        what = f"all gradients are divided by the number of {words}, those of x and of the initial states too"
+        yield f"all-over-{words.replace(' ', '-')}", what, _divided(axes)
     negative = lambda dp, dx, *d: ({k: -v for k, v in dp.items()}, -dx, *(-v for v in d))  # noqa: E731
     yield "negative", "all gradients have the wrong sign", _results(negative)
-    clipped = lambda dp, dx, *d: ({k: np.clip(v, -1, 1) for k, v in dp.items()}, dx, *d)  # noqa: E731
-    yield "clipped", "the gradients of the parameters are clipped to ±1", _results(clipped)
+    cut = lambda dp, dx, *d: ({k: np.clip(v, -1, 1) for k, v in dp.items()}, dx, *d)  # noqa: E731
+    yield "clipped", "the gradients of the parameters are clipped to ±1", _results(cut)
     yield from _of_parameters(cell)
+
+
+def _divided(axes: tuple[int, ...]) -> Callable[[Backward], Backward]:
+    """Divide all gradients by the lengths of some axes of x."""
+
+    def decorator(pull: Backward) -> Backward:
+        def divided(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
+            number = np.prod([x.shape[axis] for axis in axes])
+            dparams, *others = pull(params, x, *rest)
+            return {k: d / number for k, d in dparams.items()}, *(d / number for d in others)
+
+        return divided
+
+    return decorator
 
 
 def _of_parameters(cell: Program) -> Named:

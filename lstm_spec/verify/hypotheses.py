@@ -15,6 +15,7 @@ from sympy import MatrixSymbol, Number
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.answers import canonical
 from lstm_spec.compute.compile import Array
+from lstm_spec.compute.gradients import Read
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
@@ -80,7 +81,7 @@ class Hypothesis:
     id: its stable name; kind: what sort of mistake; sentence: the diagnosis, if it is true; cell: the specification;
     equations, formulas: the equations of the cell, and of its backward pass, that are wrong; constants: scalars with
     another value than the specification's; wraps: what is done around them, the innermost first; window: of truncated
-    backpropagation.
+    backpropagation; reads: what the formulas read besides.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Hypothesis:
     constants: tuple[tuple[str, float], ...] = ()
     wraps: tuple[Wrap, ...] = ()
     window: int | None = None
+    reads: tuple[Read, ...] = ()
 
     @property
     def right(self) -> "Hypothesis":
@@ -124,7 +126,9 @@ class Hypothesis:
     @cached_property
     def backward_program(self) -> Program:
         """The backward pass with its mistakes: that of the cell as it is computed."""
-        return reduce(lambda p, e: p.with_equation(*e), self.formulas, backward(self.program))
+        right = backward(self.program)
+        given = replace(right, inputs=(*right.inputs, *(read.symbol for read in self.reads)))
+        return reduce(lambda p, e: p.with_equation(*e), self.formulas, given)
 
     @property
     def forward(self) -> Forward:
@@ -135,7 +139,7 @@ class Hypothesis:
     @property
     def backward(self) -> Backward:
         """The backward pass as the hypothesis has it."""
-        _, inner = canonical(self.program, formulas=self.backward_program, window=self.window)
+        _, inner = canonical(self.program, formulas=self.backward_program, window=self.window, reads=self.reads)
         return reduce(lambda b, wrap: wrap.backward(b) if wrap.backward else b, self.wraps, inner)
 
     def joined(self, other: "Hypothesis") -> "Hypothesis | None":
@@ -153,6 +157,7 @@ class Hypothesis:
             constants=self.constants + other.constants,
             wraps=self.wraps + other.wraps,
             window=self.window or other.window,
+            reads=self.reads + other.reads,
         )
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.compile import run
 from lstm_spec.spec.cells import lstm
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.targets.arrays import from_numpy, is_array, to_numpy
 from lstm_spec.targets.candidates import candidates
 from lstm_spec.targets.cells import find_cell

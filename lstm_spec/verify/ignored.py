@@ -11,9 +11,11 @@ from typing import Any
 from sympy import HadamardProduct
 
 from lstm_spec.spec.elementwise import elementwise
-from lstm_spec.spec.network import Layer, Network
+from lstm_spec.spec.equation import Equation
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.operators import Elementwise, apply, hadamard, one_minus, scale
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.network_hypotheses import NetworkHypothesis
 

@@ -11,7 +11,8 @@ from lstm_spec.compute.compile import Array
 from lstm_spec.compute.engine import Trace
 from lstm_spec.compute.lengths import alive
 from lstm_spec.compute.network import Wiring
-from lstm_spec.spec.network import Network, Pass
+from lstm_spec.spec.network import Network
+from lstm_spec.spec.passes import Pass
 from lstm_spec.verify.hypotheses import Forward, Wrap
 from lstm_spec.verify.network_hypotheses import NetworkHypothesis
 

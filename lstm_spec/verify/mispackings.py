@@ -10,7 +10,8 @@ import numpy as np
 from lstm_spec.compute.compile import Array
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
-from lstm_spec.spec.program import Program, array_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import array_shape
 from lstm_spec.verify.hypotheses import Backward, Forward, Hypothesis, Wrap, listed
 
 Params = Mapping[str, Array]

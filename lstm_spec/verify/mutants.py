@@ -14,7 +14,8 @@ from sympy import Symbol, expand
 from lstm_spec.calculus.adjoint import backward
 from lstm_spec.spec.dimensions import DimensionError
 from lstm_spec.spec.elements import element
-from lstm_spec.spec.program import Program, ProgramError, names_in
+from lstm_spec.spec.equation import ProgramError, names_in
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.rewrites import rewrites
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.spec.network import Network, network_of
-from lstm_spec.spec.program import evaluate_shape
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.targets.weights import Weights
 from lstm_spec.verify.cases import Array, Case
 

@@ -4,57 +4,31 @@ A rewrite keeps the shape of every part that it touches, since what does not fit
 same rewrites serve forward and backward equations, mutants and the hypotheses of a diagnosis.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from sympy import BlockMatrix, HadamardProduct, Lambda, MatAdd, MatMul, MatrixSymbol, Number, Transpose
-from sympy.matrices.expressions.matexpr import MatrixExpr
+from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul, MatrixSymbol, Number, Transpose
 from sympy.matrices.expressions.slice import MatrixSlice
 
-from lstm_spec.spec.dimensions import same
-from lstm_spec.spec.functions import SLOTS, clip
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
 from lstm_spec.spec.operators import (
     Elementwise,
     add,
-    apply,
     concat,
     hadamard,
     matmul,
-    ones,
+    one_minus,
     parts_of,
     rows,
     scale,
     transpose,
 )
-from lstm_spec.spec.program import Equation, Program
-
-MISTAKEN_FOR = {
-    "sigmoid": ("tanh", "hard_sigmoid", "hard_sigmoid_onnx", "softsign"),
-    "tanh": ("sigmoid", "softsign", "relu"),
-    "relu": ("tanh", "softplus"),
-    "exp": ("sigmoid", "softplus"),
-}
-"""By activation, those that take its place in code that is wrong; that it is left out is another mistake."""
-
-CLIP_LIMITS = (1, 3, 5, 10, 20, 30, 50)
-SATURATED = {"sigmoid": 37, "tanh": 19}
-"""By activation, beyond what argument it is where it stays to the last digit, so that clipping it changes nothing."""
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """One mistake in one equation.
-
-    kind: what sort of mistake; sentence: what is wrong, ready to be read; expression: the right side with the mistake.
-    """
-
-    kind: str
-    sentence: str
-    expression: Any
+from lstm_spec.spec.program import Program
+from lstm_spec.verify.function_rewrites import FUNCTION_KINDS
+from lstm_spec.verify.places import Rewrite, inner_parts, places, same_shape, with_others, written
 
 
 def rewrites(equation: Equation, program: Program) -> Iterator[Rewrite]:
@@ -74,53 +48,6 @@ def rewrites(equation: Equation, program: Program) -> Iterator[Rewrite]:
                 yield rewrite
 
 
-def same_shape(first: Any, second: Any) -> bool:
-    """Tell whether two expressions have one shape for all sizes."""
-    return all(same(a, b) for a, b in zip(first.shape, second.shape, strict=True))
-
-
-Put = Callable[[Any], Any]
-
-
-def places(e: Any) -> Iterator[tuple[Any, Put]]:
-    """Yield every part of an expression with the function that puts something else in its place."""
-    yield e, lambda new: new
-    parts = _parts(e)
-    for k, part in enumerate(parts):
-        for inner, put in places(part):
-            yield inner, _within(e, parts, k, put)
-
-
-def _within(e: Any, parts: list[Any], k: int, put: Put) -> Put:
-    return lambda new: _rebuilt(e, [*parts[:k], put(new), *parts[k + 1 :]])
-
-
-def _parts(e: Any) -> list[Any]:
-    if isinstance(e, MatrixSymbol):
-        return []
-    if isinstance(e, BlockMatrix):
-        return parts_of(e)
-    if isinstance(e, Elementwise):
-        return list(e.arguments)
-    if isinstance(e, MatrixSlice):
-        return [e.parent]
-    return [a for a in e.args if isinstance(a, MatrixExpr)]
-
-
-def _rebuilt(e: Any, parts: list[Any]) -> Any:
-    if isinstance(e, BlockMatrix):
-        return concat(*parts)
-    if isinstance(e, Elementwise):
-        return Elementwise(e.function, *parts)
-    if isinstance(e, MatrixSlice):
-        start, stop, _ = e.rowslice
-        return rows(parts[0], start, stop)
-    if isinstance(e, Transpose):
-        return transpose(parts[0])
-    scalars = [a for a in e.args if not isinstance(a, MatrixExpr)]
-    return e.func(*scalars, *parts, evaluate=False)
-
-
 def _exchanged(equation: Equation, program: Program) -> Iterator[Rewrite]:
     """One value for another of its shape and role: W_i for W_f, c' for c, i for f, δa_i for δa_f."""
     known = _known_before(equation, program)
@@ -129,7 +56,38 @@ def _exchanged(equation: Equation, program: Program) -> Iterator[Rewrite]:
             for other in known:
                 if other != part and same_shape(other, part) and _alike(part, other, program):
                     what = f"uses {symbol_text(other.name)} where the spec has {symbol_text(part.name)}"
-                    yield Rewrite("exchange", f"{_name(equation)} {what}, in {equation}", put(other))
+                    yield Rewrite("exchange", f"{written(equation)} {what}, in {equation}", put(other))
+
+
+def _throughout(equation: Equation, program: Program) -> Iterator[Rewrite]:
+    """One value for another wherever it stands: i∘(1 − i) for f∘(1 − f), 1 − c∘c for 1 − tanh(c)∘tanh(c).
+
+    A gate and its complement, 1 − i, do the same there.
+    """
+    if not parse_name(equation.name).adjoint:
+        return
+    parts = [part for part, _ in places(equation.expression) if isinstance(part, MatrixSymbol | Elementwise)]
+    states = [s for pair in program.recurrence for s in pair if not parse_name(s.name).adjoint]
+    made_of = {d.symbol: inner_parts(d.expression) for d in program}
+    repeated = dict.fromkeys(p for p in parts if parts.count(p) > 1)
+    whole = {inner for part in repeated if isinstance(part, Elementwise) for inner in part.arguments}
+    values = [s for s in _known_before(equation, program) if s not in program.parameters and not _is_adjoint(s)]
+    for part in (p for p in repeated if p not in (*whole, *program.parameters) and not _is_adjoint(p)):
+        coupled = {d.symbol for d in program if d.expression == one_minus(part)}
+        others = [s for s in values if s != part and s not in coupled and same_shape(s, part)]
+        if isinstance(part, MatrixSymbol):
+            others = [s for s in others if _alike(part, s, program) or s in made_of.get(part, [])]
+        else:
+            own = [s for s in others if s in (*states, *part.arguments)]
+            applied = [Elementwise(part.function, s) for s in own if len(part.arguments) == 1]
+            others = [*own, *(a for a in applied if a != part)]
+        for other in others:
+            sentence = f"{text(other)} stands wherever the spec has {text(part)}, in {equation}"
+            yield Rewrite("throughout", sentence, with_others(equation.expression, {part: other}))
+
+
+def _is_adjoint(part: Any) -> bool:
+    return isinstance(part, MatrixSymbol) and bool(parse_name(part.name).adjoint)
 
 
 def _swapped(equation: Equation, program: Program) -> Iterator[Rewrite]:
@@ -138,7 +96,7 @@ def _swapped(equation: Equation, program: Program) -> Iterator[Rewrite]:
     for a, b in combinations(symbols, 2):
         if same_shape(a, b) and _alike(a, b, program):
             sentence = f"{symbol_text(a.name)} and {symbol_text(b.name)} stand in each other's place in {equation}"
-            yield Rewrite("swap", sentence, _with(equation.expression, {a: b, b: a}))
+            yield Rewrite("swap", sentence, with_others(equation.expression, {a: b, b: a}))
 
 
 def _later(equation: Equation, program: Program) -> Iterator[Rewrite]:
@@ -151,11 +109,6 @@ def _later(equation: Equation, program: Program) -> Iterator[Rewrite]:
         if set(parts) & set(after):
             wrong = concat(*(after.get(p, p) for p in parts))
             yield Rewrite("later", f"{text(wrong)} stands where the spec has {text(part)}, in {equation}", put(wrong))
-
-
-def _with(e: Any, others: Mapping[Any, Any]) -> Any:
-    parts = _parts(e)
-    return _rebuilt(e, [_with(part, others) for part in parts]) if parts else others.get(e, e)
 
 
 def _known_before(equation: Equation, program: Program) -> list[MatrixSymbol]:
@@ -201,7 +154,7 @@ def _signed(equation: Equation, program: Program) -> Iterator[Rewrite]:
                 turned = add(*(_negative(a) if j == k else a for j, a in enumerate(part.args)))
                 yield Rewrite("sign", f"{text(term)} has the wrong sign in {equation}", put(turned))
     whole = equation.expression
-    yield Rewrite("sign", f"{_name(equation)} has the wrong sign: {equation}", _negative(whole))
+    yield Rewrite("sign", f"{written(equation)} has the wrong sign: {equation}", _negative(whole))
 
 
 def _negative(term: Any) -> Any:
@@ -209,23 +162,6 @@ def _negative(term: Any) -> Any:
         factor, *others = term.args
         return scale(-factor, matmul(*others)) if factor != -1 or len(others) > 1 else others[0]
     return scale(-1, term)
-
-
-def activation_of(part: Any) -> str | None:
-    """Return the name of the activation that a part of an expression applies, None where it applies none."""
-    if not isinstance(part, Elementwise) or part.application is None or len(part.arguments) != 1:
-        return None
-    return part.application[0]
-
-
-def _replaced(equation: Equation, program: Program) -> Iterator[Rewrite]:
-    """Another activation."""
-    for part, put in places(equation.expression):
-        if (name := activation_of(part)) is not None:
-            for other in MISTAKEN_FOR.get(name, ()):
-                wrong = apply(other, *part.arguments)
-                sentence = f"{text(wrong)} stands where the spec has {text(part)}, in {equation}"
-                yield Rewrite("activation", sentence, put(wrong))
 
 
 def _transposed(equation: Equation, program: Program) -> Iterator[Rewrite]:
@@ -257,58 +193,15 @@ def _reordered(equation: Equation, program: Program) -> Iterator[Rewrite]:
 def _scaled(equation: Equation, program: Program) -> Iterator[Rewrite]:
     """The whole, or one term of a sum, doubled or halved."""
     for factor, what in ((2, "doubled"), (Number(1) / 2, "halved")):
-        yield Rewrite("scale", f"{_name(equation)} is {what}: {equation}", scale(factor, equation.expression))
+        yield Rewrite("scale", f"{written(equation)} is {what}: {equation}", scale(factor, equation.expression))
         for part, put in places(equation.expression):
             for k, term in enumerate(part.args if isinstance(part, MatAdd) else ()):
                 terms = (scale(factor, a) if j == k else a for j, a in enumerate(part.args))
                 yield Rewrite("scale", f"{text(term)} is {what} in {equation}", put(add(*terms)))
 
 
-def _clipped(equation: Equation, program: Program) -> Iterator[Rewrite]:
-    """A pre-activation or a state that is clipped although the spec says nothing of it."""
-    name = parse_name(equation.name)
-    # The first state is the output, which the gate and the squash already keep within limits of their own.
-    if name.adjoint or not (name.base == "a" or equation.name in program.states[1:]):
-        return
-    read_by = {activation_of(part) for d in program for part, _ in places(d.expression) if _applied_to(part, equation)}
-    most = min((SATURATED[str(a)] for a in read_by if a in SATURATED), default=max(CLIP_LIMITS))
-    for limit in CLIP_LIMITS:
-        if name.base == "a" and limit > most:
-            return
-        wrong = apply(Lambda(SLOTS[:1], clip(SLOTS[0], -limit, limit)), equation.expression)
-        yield Rewrite("clip", f"{_name(equation)} is clipped to ±{limit}", wrong)
-
-
-def _applied_to(part: Any, equation: Equation) -> bool:
-    return activation_of(part) is not None and part.arguments == (equation.symbol,)
-
-
-def _shifted(equation: Equation, program: Program) -> Iterator[Rewrite]:
-    """One added to a pre-activation or taken from it: an offset of a bias that is applied twice or not at all."""
-    name = parse_name(equation.name)
-    if name.adjoint or name.base != "a":
-        return
-    shape = equation.symbol.shape
-    for number, what in ((1, "1 is added to"), (-1, "1 is subtracted from")):
-        wrong = add(equation.expression, ones(*shape) if number == 1 else scale(-1, ones(*shape)))
-        yield Rewrite("offset", f"{what} {_name(equation)}: {equation}", wrong)
-
-
-def _name(equation: Equation) -> str:
-    return symbol_text(equation.name)
-
-
-def _twice(equation: Equation, program: Program) -> Iterator[Rewrite]:
-    """The derivative of an activation taken at its output, as if that were its argument: σ(o)∘(1 − σ(o))."""
-    activations = {d.symbol: name for d in program if (name := activation_of(d.expression)) is not None}
-    if parse_name(equation.name).adjoint and parse_name(equation.name).base == "a":
-        for symbol in sorted(equation.expression.atoms(MatrixSymbol) & activations.keys(), key=lambda s: s.name):
-            again = apply(activations[symbol], symbol)
-            sentence = f"{text(again)} stands wherever the spec has {symbol_text(symbol.name)}, in {equation}"
-            yield Rewrite("twice", sentence, _with(equation.expression, {symbol: again}))
-
-
 _KINDS = (
-    *(_exchanged, _swapped, _later, _omitted, _signed, _replaced),
-    *(_transposed, _reordered, _scaled, _clipped, _shifted, _twice),
+    *(_exchanged, _throughout, _swapped, _later, _omitted, _signed),
+    *(_transposed, _reordered, _scaled),
+    *FUNCTION_KINDS,
 )

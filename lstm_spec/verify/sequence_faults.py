@@ -1,5 +1,7 @@
 """The faults of time and of the batch: steps or rows shifted, reversed, repeated, left out, or mixed."""
 
+from typing import Any
+
 import numpy as np
 
 from lstm_spec.compute.compile import Array
@@ -70,7 +72,36 @@ def _of_time(cell: Program) -> Named:
         scaled = lambda f, p, x, s, s0, t, k=kept: f(p, x, (k * s[0]).astype(s[0].dtype), *s[1:])  # noqa: E731
         what = f"every step reads {name} times {kept}, as a dropout that keeps so much would have it"
         yield f"{name}-times-{kept}", what, stepped(scaled)
+    yield "zero-skipped", "a step whose x is zero is skipped: the states stay as they were", stepped(_unless_zero)
+    yield "two-before", f"every step reads {name} of two steps before", _two_before
+    yield "x-added", "x is added to y where both have one size", _x_added
     yield "no-x", "x is not read", on_arguments(lambda p, x, *s: (p, 0 * x, *s))
+
+
+def _unless_zero(f: Forward, p: Params, x: Array, s: tuple[Array, ...], s0: tuple[Array, ...], t: int) -> Any:
+    y, *after = f(p, x, *s)
+    empty = ~x[0].any(axis=-1, keepdims=True)
+    return y, *(np.where(empty, old, new) for old, new in zip(s, after, strict=True))
+
+
+def _two_before(forward: Forward) -> Forward:
+    def late(params: Params, x: Array, *states: Array) -> tuple[Array, ...]:
+        older, y = states[0], []
+        for t in range(len(x)):
+            _, *after = forward(params, x[t : t + 1], *with_state(states, 0, older))
+            older, states = states[0], tuple(after)
+            y.append(states[0])
+        return np.stack(y), *states
+
+    return late
+
+
+def _x_added(forward: Forward) -> Forward:
+    def added(params: Params, x: Array, *states: Array) -> tuple[Array, ...]:
+        y, *final = forward(params, x, *states)
+        return (y + x if x.shape == y.shape else y), *final
+
+    return added
 
 
 def _zeroed(y: Array, t: int) -> Array:

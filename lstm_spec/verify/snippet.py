@@ -19,7 +19,7 @@ from lstm_spec.targets.contract import forward_arguments, with_cotangents
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.places import gradient_place, output_place, output_shapes
 from lstm_spec.verify.cases import Array, Case
-from lstm_spec.verify.compare import Deviation, compare
+from lstm_spec.verify.compare import Deviation, compare, of
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Question, Subject
@@ -123,7 +123,7 @@ def _deviation(subject: Subject, calls: list[Question], contract: Accuracy) -> D
     if any(there.any() for there in changed.values()):
         got |= {name: np.where(there, got[name], bounds[name].value) for name, there in changed.items()}
     mark = "d" if question.method == "backward" else ""
-    comparison = compare(_marked(mark, got), _marked(mark, bounds), contract)
+    comparison = compare(_marked(mark, got), _marked(mark, of(bounds, got)), contract)
     return None if comparison.agrees else comparison.worst
 
 
@@ -148,7 +148,7 @@ class _Script:
         if question.method != "backward":
             return given
         dy, *dstates = case.cotangents
-        return with_cotangents(self._held, given, dy, tuple(dstates))
+        return with_cotangents(target, cell, given, dy, tuple(dstates))
 
     def definitions(self) -> Iterator[str]:
         """Yield the lines that name every array of every call, what comes again but once."""
@@ -201,7 +201,7 @@ class _Script:
         if self.backward:
             names = [name for name, _ in self.asked[-1].rest]
             return ("dparams", *(f"d{name}" for name in names[: names.index("dy")]))
-        return ("y", *self._held.states)
+        return ("y", *self.subject.ends.final)
 
     @property
     def _held(self) -> Held:

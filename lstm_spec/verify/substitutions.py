@@ -4,20 +4,23 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sympy import Lambda, Rational
+from sympy import Lambda, Rational, sqrt, tanh
 
 from lstm_spec.compute.answers import canonical
 from lstm_spec.spec.catalogue import CATALOGUE
 from lstm_spec.spec.catalogue import cell as catalogue_cell
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, clip, magnitude, sigmoid
 from lstm_spec.spec.operators import add, apply, hadamard, one_minus
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
+from lstm_spec.verify.function_rewrites import MISTAKEN_FOR, activation_of
 from lstm_spec.verify.hypotheses import Hypothesis, Wrap, listed
-from lstm_spec.verify.rewrites import MISTAKEN_FOR, activation_of, places
+from lstm_spec.verify.places import places
 
 _s = SLOTS[0]
 _SOFT = _s / (1 + magnitude(_s))
 _PADE = _s * (27 + _s**2) / (27 + 9 * _s**2)
+_LAMBERT = _s * (945 + 105 * _s**2 + _s**4) / (945 + 420 * _s**2 + 15 * _s**4)
 APPROXIMATIONS: Mapping[str, Mapping[str, Lambda]] = MappingProxyType(
     {
         "sigmoid": MappingProxyType(
@@ -27,6 +30,11 @@ APPROXIMATIONS: Mapping[str, Mapping[str, Lambda]] = MappingProxyType(
                 "a/(4 + 2|a|) + 1/2": Lambda((_s,), _s / (4 + 2 * magnitude(_s)) + Rational(1, 2)),
                 "clip(a/4 + 1/2, 0, 1)": Lambda((_s,), clip(_s / 4 + Rational(1, 2), 0, 1)),
                 "1/(1 + exp(a))": Lambda((_s,), sigmoid(-_s)),
+                "σ(σ(a))": Lambda((_s,), sigmoid(sigmoid(_s))),
+                "σ(1.702 a)": Lambda((_s,), sigmoid(Rational(1702, 1000) * _s)),
+                "(1 + a/√(1 + a²))/2": Lambda((_s,), (1 + _s / sqrt(1 + _s**2)) / 2),
+                "1/(1 + (1 − a/1024)^1024)": Lambda((_s,), 1 / (1 + (1 - _s / 1024) ** 1024)),
+                "1/(1 + (1 − a/256)^256)": Lambda((_s,), 1 / (1 + (1 - _s / 256) ** 256)),
             }
         ),
         "tanh": MappingProxyType(
@@ -38,6 +46,11 @@ APPROXIMATIONS: Mapping[str, Mapping[str, Lambda]] = MappingProxyType(
                 "2σ(a) − 1": Lambda((_s,), 2 * sigmoid(_s) - 1),
                 "a/(1 + a²/(3 + a²/5))": Lambda((_s,), _s / (1 + _s**2 / (3 + _s**2 / 5))),
                 "a − a³/3": Lambda((_s,), _s - _s**3 / 3),
+                "tanh(tanh(a))": Lambda((_s,), tanh(tanh(_s))),
+                "1.7159 tanh(2a/3)": Lambda((_s,), Rational(17159, 10000) * tanh(2 * _s / 3)),
+                "a/√(1 + a²)": Lambda((_s,), _s / sqrt(1 + _s**2)),
+                "a(945 + 105a² + a⁴)/(945 + 420a² + 15a⁴)": Lambda((_s,), _LAMBERT),
+                "clip(a(945 + 105a² + a⁴)/(945 + 420a² + 15a⁴), −1, 1)": Lambda((_s,), clip(_LAMBERT, -1, 1)),
             }
         ),
     }
@@ -107,6 +120,11 @@ def _functions(name: str) -> dict[str, tuple[str, Any]]:
     known = {other: (other, other) for other in MISTAKEN_FOR.get(name, ())}
     formulas = APPROXIMATIONS.get(name, {}).items()
     return {**known, **{f"formula{k}": (formula, f) for k, (formula, f) in enumerate(formulas, 1)}}
+
+
+def functions_for(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield what may stand for an activation, in words and as a function."""
+    yield from _functions(name).values()
 
 
 def _exchanged(cell: Program) -> Iterator[Hypothesis]:

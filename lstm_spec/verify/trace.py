@@ -8,7 +8,8 @@ import numpy as np
 
 from lstm_spec.compute.compile import compile_program
 from lstm_spec.spec.network import Network
-from lstm_spec.spec.program import Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.diagnose import gaps

@@ -8,10 +8,11 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from lstm_spec.spec import typeset as ts
 from lstm_spec.spec.elements import element, unit_row
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.formula import Setting
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notations import Notation, NotationError
-from lstm_spec.spec.program import Equation, Program, names_in, names_of
+from lstm_spec.spec.program import Program, names_of
 from lstm_spec.spec.scalars import SUM, Piece, Scalars, WriteError, size_tree
 from lstm_spec.spec.typeset import Tree, plain, row
 

@@ -23,9 +23,10 @@ from sympy import (
 )
 from sympy.matrices.expressions.slice import MatrixSlice
 
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.notation import shape_text, text
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Equation, Program, names_in
+from lstm_spec.spec.program import Program
 from lstm_spec.write.bodies import ATOM, NEGATIVE, PRODUCT, SUM, Piece, SourceError, atom, body, scalar
 from lstm_spec.write.dialects import NUMPY, Dialect
 

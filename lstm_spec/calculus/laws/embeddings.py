@@ -25,8 +25,10 @@ from lstm_spec.calculus.laws.structure import (
     sizes_of,
     unchanged,
 )
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import add, apply, hadamard, matmul
-from lstm_spec.spec.program import Equation, Program, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import evaluate_shape
 
 SATURATED = 40.0
 """A bias at which σ is 1 in every format."""

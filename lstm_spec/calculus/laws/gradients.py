@@ -14,8 +14,9 @@ from lstm_spec.calculus.laws.law import Answer, Answers, Ask, Case, Claim, Law
 from lstm_spec.calculus.laws.linear import Array, Measured
 from lstm_spec.calculus.laws.structure import Gate, Product, carousel, products, sizes_of
 from lstm_spec.calculus.laws.time_and_batch import untied
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import parts_of
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 
 
 def _backward(ask: Answers, case: Case) -> Answer:

@@ -12,7 +12,8 @@ from lstm_spec.calculus.laws.law import Answer, Ask, Case, Claim, Law
 from lstm_spec.calculus.laws.linear import Array, Measured
 from lstm_spec.calculus.laws.structure import sizes_of
 from lstm_spec.calculus.laws.time_and_batch import as_allowed
-from lstm_spec.spec.network import Layer, Network
+from lstm_spec.spec.layer import Layer
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from sympy import BlockMatrix, HadamardProduct, MatAdd, MatMul, MatrixSymbol, OneMatrix, Symbol
 
 from lstm_spec.calculus.laws.linear import Array, Term, same
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.inference import infer_dimensions
 from lstm_spec.spec.operators import Elementwise, parts_of
-from lstm_spec.spec.program import Equation, Program, array_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import array_shape
 
 Axis = tuple[Any, ...]
 """The sizes that follow each other along an axis: (n, m) for the columns of a matrix that reads [x; h']."""
