@@ -138,6 +138,16 @@ def test_one_number_is_found_where_three_would_do_too():
     assert np.count_nonzero(least.numbers) == 1
 
 
+def test_a_limit_that_a_sum_of_many_terms_goes_beyond_is_shown_by_a_large_number():
+    case = a_case("float64", T=1, B=1, sizes={"n": 4, "m": 3})
+    shows = lambda less: less.x.sum() + np.abs(less.states[0]).sum() > 10  # noqa: E731
+    many = replace(case, x=np.full((1, 1, 4), 1.6), states=(np.full((1, 3), 1.7), case.states[1]))
+    least = simplest(ls.lstm(), many, simpler_with(many, shows))
+    assert sizes(least) == (1, 1, 1, 1)
+    assert np.count_nonzero(least.numbers) == 1
+    assert max(map(digits, least.numbers)) == 1
+
+
 def test_a_network_is_cut_in_all_its_layers():
     network = ls.layers(count=2, bidirectional=True)
     target = ls.Target(

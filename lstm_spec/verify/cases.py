@@ -9,6 +9,7 @@ in low precision and hide what it loses.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -141,13 +142,13 @@ class Shapes:
     @cached_property
     def count(self) -> int:
         """How many numbers a case has."""
-        return sum(int(np.prod(shape)) for shape in self.all)
+        return sum(prod(shape) for shape in self.all)
 
     def fill(self, numbers: Array, **about: Any) -> Case:
         """Return the case with these numbers, in order."""
         pieces, at = [], 0
         for shape in self.all:
-            length = int(np.prod(shape))
+            length = prod(shape)
             pieces.append(numbers[at : at + length].reshape(shape))
             at += length
         k, s = len(self.params), len(self.params) + 1 + len(self.states)

@@ -56,6 +56,12 @@ def _nearer_to_one(number: Any) -> float:
 MOST_WAYS = 150
 """Of how many ways to place a few ones every one is tried."""
 
+FEW_NUMBERS = 3
+"""More numbers than these are made fewer at the price of their size."""
+
+LARGE = 100.0
+"""From what size on a number is not made larger."""
+
 FORMS: tuple[Callable[[Any], float], ...] = (
     lambda number: 0.0,
     lambda number: 1.0,
@@ -97,6 +103,24 @@ def with_fewer_numbers(case: Case, fails: Callable[[Case], bool], *, first: int 
             less = case.with_numbers(numbers)
             if fails(less):
                 return less
+    return case
+
+
+def with_larger_numbers(case: Case, fails: Callable[[Case], bool], *, first: int = 0) -> Case:
+    """Return a failing case with fewer numbers, each time one less and the others ten times as large.
+
+    A limit that only a sum of many terms goes beyond needs no more than two that are large. fails, first: as for
+    ``with_plainer_numbers``.
+    """
+    begin = sum(a.size for a in case.arrays[:first])
+    places = begin + np.flatnonzero(case.numbers[begin:])
+    for place in places if len(places) > FEW_NUMBERS else ():
+        numbers = case.numbers
+        numbers[begin:] = np.where(np.abs(numbers[begin:]) < LARGE, 10 * numbers[begin:], numbers[begin:])
+        numbers[place] = 0
+        less = case.with_numbers(numbers)
+        if fails(less):
+            case = less
     return case
 
 

@@ -11,7 +11,7 @@ from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.cut import cut
-from lstm_spec.verify.plain import simplicity, with_fewer_numbers, with_plainer_numbers
+from lstm_spec.verify.plain import simplicity, with_fewer_numbers, with_larger_numbers, with_plainer_numbers
 from lstm_spec.verify.search import Outcome, Tally
 
 MOST_CALLS = 1000
@@ -68,4 +68,5 @@ def simplest(cell: Program | Network, case: Case, fails: Fails, *, fixed: bool =
         case = with_plainer_numbers(case, fails, first=first)
         if case is before:
             case = with_fewer_numbers(case, fails, first=first)
+            case = with_larger_numbers(case, fails, first=first)
     return case
