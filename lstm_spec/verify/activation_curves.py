@@ -14,8 +14,10 @@ import numpy as np
 from sympy import BlockMatrix, MatMul, MatrixSymbol
 
 from lstm_spec.compute.compile import Array, compile_program
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import parts_of
-from lstm_spec.spec.program import Equation, Program, array_shape, evaluate_shape
+from lstm_spec.spec.program import Program
+from lstm_spec.spec.sizes import array_shape, evaluate_shape
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.function_rewrites import activation_of
 from lstm_spec.verify.places import places, with_others

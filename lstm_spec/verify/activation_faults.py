@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.compute.compile import Array, compile_program
+from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import apply, vector
-from lstm_spec.spec.program import Equation, Program
+from lstm_spec.spec.program import Program
 from lstm_spec.verify.activation_curves import EXACT, Curve, with_functions
 from lstm_spec.verify.hypotheses import Hypothesis, Wrap, listed
 from lstm_spec.verify.substitutions import functions_for
