@@ -26,9 +26,9 @@ from lstm_spec.verify.diagnose import (
     probe_cases,
     run_hypothesis,
 )
-from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.measured import measured_gradients
 from lstm_spec.verify.mispackings import gates_of
+from lstm_spec.verify.network_hypotheses import right_of
 from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
@@ -51,7 +51,7 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return (_overflow(finding),)
     cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
     observations = list(_observations(subject, cell, finding.case))
-    if not observations or (isinstance(cell, Network) and finding.case.cotangents):
+    if not observations:
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
@@ -64,12 +64,10 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
 
 def _measured(cell: Program | Network, matcher: Matcher) -> tuple[Diagnosis, ...]:
     """Return what a number that is read off one observation explains of all of them."""
-    if not isinstance(cell, Program):
-        return ()
     for observation in matcher.observations:
         case = observation.case
         if case.cotangents:
-            right = run_hypothesis(Hypothesis("spec", "spec", "it is right", cell), case)
+            right = run_hypothesis(right_of(cell), case)
             params = {name: p.astype(np.float64) for name, p in case.params.items()}
             if found := matcher.singles(measured_gradients(cell, right, observation.returned, params)):
                 return found
