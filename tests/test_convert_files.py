@@ -16,7 +16,7 @@ from lstm_spec.compute.network import plain, run_network
 from lstm_spec.spec.network import network_of
 from lstm_spec.spec.onnx import Operator
 from lstm_spec.targets.array_files import FORMATS, read_arrays, write_arrays
-from lstm_spec.targets.convert import convert_arrays
+from lstm_spec.targets.convert import convert
 from lstm_spec.targets.layouts import LAYOUTS
 from lstm_spec.targets.originals import usual_cell
 from lstm_spec.verify import conversion
@@ -69,7 +69,7 @@ def test_a_model_of_onnx_makes_the_round_trip(kind, direction, tmp_path):
     name = {"lstm": "onnx", "peephole": "onnx", "rnn": "onnx_rnn"}.get(kind, "onnx_gru")
     cell = usual_cell(kind, 2)
     spec = cell if direction == "forward" else ls.layers(cell, bidirectional=True)
-    found = convert_arrays(saved(LAYOUTS[name], spec), source=name, target="onnx", spec=spec)
+    found = convert(saved(LAYOUTS[name], spec), source=name, target="onnx", spec=spec)
     ls.save_weights(tmp_path / "one.onnx", found)
     again = ls.convert(tmp_path / "one.onnx", target="onnx")
     assert equal(again.arrays, found.arrays)
@@ -110,7 +110,7 @@ def test_layers_of_several_sizes_go_into_a_model_of_onnx(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     network = ls.layers(usual_cell("lstm", 1), hidden=["m0", "m1"], bidirectional=True)
     arrays = saved(LAYOUTS["canonical"], network, m0=4, m1=5)
-    found = convert_arrays(arrays, source="canonical", target="onnx", spec=network)
+    found = convert(arrays, source="canonical", target="onnx", spec=network)
     ls.save_weights(tmp_path / "layers.onnx", found)
     session = onnxruntime.InferenceSession(tmp_path / "layers.onnx", providers=["CPUExecutionProvider"])
     x = np.random.default_rng(0).normal(size=(3, 2, 3)).astype("float32")
@@ -127,7 +127,7 @@ def test_layers_of_several_sizes_go_into_a_model_of_onnx(tmp_path):
 def test_layers_that_do_more_than_feed_each_other_are_refused(tmp_path):
     network = ls.layers(usual_cell("lstm", 1), bidirectional=True, merge="sum")
     arrays = saved(LAYOUTS["canonical"], network)
-    found = convert_arrays(arrays, source="canonical", target="onnx", spec=network)
+    found = convert(arrays, source="canonical", target="onnx", spec=network)
     with pytest.raises(ls.FileError, match="holds layers that feed each other, with nothing added, merged or turned;"):
         ls.save_weights(tmp_path / "merged.onnx", found)
 
@@ -147,7 +147,7 @@ def test_a_model_of_keras_is_loaded_by_keras_and_gives_the_same(name, tmp_path):
     layout = {"gru_reset_after": "keras_gru", "rnn": "keras_rnn"}.get(cell, "keras")
     count = 2 if cell == "gru_reset_after" else 1
     whole = stack(cell, count, **options) if options else usual_cell(cell, count)
-    found = convert_arrays(saved(LAYOUTS[layout], whole, dtype=dtype), source=layout, target="keras")
+    found = convert(saved(LAYOUTS[layout], whole, dtype=dtype), source=layout, target="keras")
     ls.save_weights(tmp_path / "whole.keras", found)
     back = ls.convert(tmp_path / "whole.keras", source="keras", target="keras")
     assert equal(back.arrays, found.arrays)

@@ -52,8 +52,8 @@ def convert(
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.conversion import conversion_dict, conversion_lines
+    from lstm_spec.targets.convert import convert as converted
     from lstm_spec.targets.weight_files import check_weights, save_weights
-    from lstm_spec.targets.weight_files import convert as converted
     from lstm_spec.verify.conversion import agreement
 
     check_place(output)

@@ -14,7 +14,7 @@ from lstm_spec.spec.options import OptionError
 from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
-from lstm_spec.targets.modules import required
+from lstm_spec.targets.modules import kinds, required
 from lstm_spec.targets.onnx_model import input_names, single_node
 from lstm_spec.targets.onnx_runtimes import Run, Runtime, runtime
 from lstm_spec.targets.onnx_stack import stacked
@@ -39,9 +39,9 @@ class Node:
     clip: float | None = None
     direction: Literal["forward", "reverse", "bidirectional"] = "forward"
     hidden_size: bool = True
-    input_forget: int = 0
+    input_forget: int = kinds(0, "LSTM")
     layout: int = 0
-    linear_before_reset: int = 0
+    linear_before_reset: int = kinds(0, "GRU")
     inputs: tuple[str, ...] = ("B", "initial_h", "initial_c")
     readings: Mapping[str, str] = field(default_factory=dict)
     layers: int = 1
