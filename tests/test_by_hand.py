@@ -1,14 +1,19 @@
 """What is written wrong by hand is called by its name first, or by none."""
 
+import numpy as np
 import pytest
 
 import lstm_spec as ls
 from lstm_spec.compute.accuracy import accuracy
+from lstm_spec.compute.compile import run
 from lstm_spec.targets.contract import Target
+from lstm_spec.verify.activation_curves import curves
+from lstm_spec.verify.activation_faults import wrong_curves
 from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.where import place
 from tests import by_hand as hand
 from tests import by_hand_gradients as back
 from tests.by_hand_gradients import backward
@@ -109,3 +114,69 @@ def test_a_wrong_forward_pass_is_named_first(sentence):
     n = 3 if "x is added" in sentence else 2
     found = told(Target(name="by hand", forward=FORWARD[sentence]), n=n)
     assert found[0].sentence.startswith(sentence)
+
+
+sigmoid, table = hand.sigmoid, hand.table
+ACTIVATIONS = {
+    "σ is read from a table of 257 entries from −8 to 8, 1/16 apart, with straight lines between them, in f, i and o; "
+    "and tanh is read from a table of 257 entries from −4 to 4, 1/32 apart, with straight lines": hand.with_gate(
+        table(sigmoid, 257, 8, lines=True),
+        candidate=table(np.tanh, 257, 4, lines=True),
+        squash=table(np.tanh, 257, 4, lines=True),
+    ),
+    "σ is read from a table of 129 entries from −6 to 6, 0.09375 apart, of which the nearest entry is taken, "
+    "and 0 or 1 beyond it, in f, i and o": hand.with_gate(table(sigmoid, 129, 6, ends=(0, 1))),
+    "tanh is read from a table of 33 entries from −4 to 4, 1/4 apart, of which the nearest entry is taken, "
+    "in tanh(c)": hand.with_gate(sigmoid, squash=table(np.tanh, 33, 4)),
+    "σ is put together of straight lines that meet at −5, −2.375, −1, 1, 2.375, 5": hand.with_gate(hand.four_segments),
+    "σ is computed roughly, off by up to 0.01, most at −0.04, in f, i and o; all else agrees": hand.with_gate(
+        lambda a: 1 / (1 + hand.quick_exponential(np.clip(-a, -700, 700)))
+    ),
+    "1/(1 + (1 − a/1024)^1024) stands where the spec has sigmoid": hand.with_gate(
+        lambda a: 1 / (1 + (1 - a / 1024) ** 1024)
+    ),
+    "1.7159 tanh(2a/3) stands where the spec has tanh, in c̃": hand.of_gates(hand.scaled_tanh),
+    "σ(a + 2.5) stands where the spec has sigmoid, in f": hand.offset(2.5),
+    "0.99 σ(a) stands where the spec has sigmoid, in f": hand.of_gates(hand.leaky),
+    "σ(0.5 a) stands where the spec has sigmoid, in f, i and o": hand.of_gates(hand.temperature),
+}
+
+
+@pytest.mark.parametrize("sentence", some(ACTIVATIONS, every=2))
+def test_an_activation_that_is_another_is_read_off(sentence):
+    found = told(Target(name="by hand", forward=ACTIVATIONS[sentence]))
+    assert found[0].sentence.startswith(sentence)
+
+
+@pytest.mark.parametrize("name", ["peephole", "cifg", "gru", "lstmp"])
+def test_the_curves_of_a_right_cell_are_right(name):
+    cell = ls.cell(name)
+
+    def answer(case):
+        return dict(zip(("y", *cell.states), run(cell, case.params, case.x, *case.states), strict=True))
+
+    found = curves(cell, answer)
+    assert len(found) >= 2
+    assert not wrong_curves(found, accuracy("float64").unit)
+
+
+def test_nothing_is_said_of_an_activation_that_is_no_such_thing():
+    assert told(Target(name="by hand", forward=hand.with_gate(lambda a: np.sin(a) ** 2))) == ()
+
+
+@pytest.mark.parametrize(
+    ("forward", "sentence"),
+    [
+        (hand.looped(hand.tile_edge), "only what belongs to unit 32 is wrong, of 33; units 0 to 31 are right"),
+        (hand.rows_beyond(4), "only what belongs to rows 4 to 5 is wrong, of 6; rows 0 to 3 are right"),
+        (hand.dropped_after(64), "only what belongs to steps 64 to 69 is wrong, of 70; steps 0 to 63 are right"),
+        (hand.plain, None),
+        (hand.of_gates(hand.tanh_of_c_kept), None),
+    ],
+)
+def test_what_is_wrong_from_somewhere_on_is_told_where(forward, sentence):
+    def y(case):
+        return forward(case.params, case.x, *case.states)[0]
+
+    found = place(ls.lstm(), y, "float64", accuracy("float64"))
+    assert (found and found.sentence) == sentence

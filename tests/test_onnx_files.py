@@ -12,7 +12,7 @@ from lstm_spec.cli import main
 from lstm_spec.spec.onnx import Operator
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.onnx_file import nodes
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
 from lstm_spec.verify.replay import ReplayError, replay
 from lstm_spec.verify.run import verify
 from tests.onnx_models import EVERY, model, spoilt, weights
@@ -28,7 +28,7 @@ onnx = pytest.importorskip("onnx")
 def _few_cases(monkeypatch):
     few = replace(prepare.PROFILES["quick"], small=6, seeded=4, sizes=(2, 3, 5))
     monkeypatch.setattr(prepare, "PROFILES", {"quick": few})
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 20)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 20)
 
 
 def saved(path, changed):

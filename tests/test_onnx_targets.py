@@ -11,7 +11,7 @@ from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.like import like
 from lstm_spec.targets.onnx import operator_target
 from lstm_spec.targets.onnx_runtimes import RUNTIMES, Runtime
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
 from tests import onnx_in_numpy
 
 onnx = pytest.importorskip("onnx")
@@ -25,7 +25,7 @@ def _few_cases(monkeypatch):
     monkeypatch.setattr(
         prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))}
     )
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 40)
 
 
 def by_hand(change=lambda attributes, feeds: (attributes, feeds)):

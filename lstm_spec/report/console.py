@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lstm_spec.compute.contracts import differences
+from lstm_spec.compute.formats import STORED
 from lstm_spec.report.together import together
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR
+from lstm_spec.verify.literals import shortest
 from lstm_spec.verify.prepare import OF_STATES
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
@@ -195,4 +197,8 @@ def _named(case: Case) -> list[tuple[str, Array]]:
 
 
 def _numbers(array: Array) -> str:
-    return np.array2string(array, separator=", ", floatmode="unique").replace("\n", "").replace("  ", " ")
+    if array.dtype.name == STORED:
+        text = np.array2string(array, separator=", ", formatter={"all": shortest})
+    else:
+        text = np.array2string(array, separator=", ", floatmode="unique")
+    return text.replace("\n", "").replace("  ", " ")

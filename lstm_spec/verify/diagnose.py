@@ -29,6 +29,7 @@ from lstm_spec.verify.ignored import ignored, ignored_in_network
 from lstm_spec.verify.length_faults import length_faults
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.network_faults import network_faults
+from lstm_spec.verify.network_gradient_faults import network_gradient_faults
 from lstm_spec.verify.network_hypotheses import in_every_pass
 from lstm_spec.verify.saved_faults import saved_faults
 from lstm_spec.verify.substitutions import other_cells, substitutions
@@ -99,17 +100,16 @@ def hypotheses(spec: Program | Network, *, gradients: bool = False) -> tuple[Can
     """Return the faults of the catalogue that one call can tell, the usual ones first.
 
     What shows only in a second call, such as a state that is kept, and what only a coarser contract explains are none.
-    Of a network they are those of its layers, directions and lengths, and those of its cells in every pass; nothing is
-    known of its gradients.
+    Of a network they are those of its layers, directions and lengths, and those of its cells in every pass.
     """
     if isinstance(spec, Program):
         return tuple(h for h in catalogue(spec, gradients=gradients) if h.kind not in ("calls", "precision"))
-    if gradients:
-        return ()
     cells = dict.fromkeys(run.cell for run in spec.every_pass)
-    inner = (in_every_pass(spec, h) for cell in cells for h in hypotheses(cell) if isinstance(h, Hypothesis))
+    known = (h for cell in cells for h in hypotheses(cell, gradients=gradients))
+    inner = [in_every_pass(spec, h) for h in known if isinstance(h, Hypothesis)]
+    forward = () if gradients else (*ignored_in_network(spec), *length_faults(spec), *network_faults(spec))
     found: dict[str, Candidate] = {}
-    for hypothesis in (*ignored_in_network(spec), *length_faults(spec), *network_faults(spec), *inner):
+    for hypothesis in (*(network_gradient_faults(spec) if gradients else forward), *inner):
         found.setdefault(hypothesis.id, hypothesis)
     return tuple(found.values())
 
@@ -284,7 +284,7 @@ def implementation(hypothesis: Candidate) -> Callable[[Case], dict[str, Array]]:
                 return {**returned, "last": returned["y"][-1]}
             cotangents = (d.astype(np.float64) for d in case.cotangents)
             dparams, dx, *dstates = function("backward")(params, x, *states, *cotangents, **rows)
-        return {**dparams, "x": dx, **{f"{n}0": d for n, d in zip(names, dstates, strict=True)}}
+        return {**dparams, "x": dx, **{f"{n}0": d for n, d in zip(names if dstates else (), dstates, strict=True)}}
 
     return answer
 

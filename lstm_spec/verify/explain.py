@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from lstm_spec.compute.accuracy import FORMATS, Accuracy, accuracy
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
+from lstm_spec.verify.activation_curves import curves
+from lstm_spec.verify.activation_faults import activation_hypothesis, roughly, wrong_curves
+from lstm_spec.verify.again import differs, returned
 from lstm_spec.verify.cases import Case, seeded_case, with_lengths
 from lstm_spec.verify.diagnose import (
     SECONDS,
@@ -21,12 +26,13 @@ from lstm_spec.verify.diagnose import (
     probe_cases,
     run_hypothesis,
 )
-from lstm_spec.verify.hypotheses import Hypothesis
 from lstm_spec.verify.measured import measured_gradients
 from lstm_spec.verify.mispackings import gates_of
+from lstm_spec.verify.network_hypotheses import right_of
 from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.where import place
 
 LARGE = 8.0
 """A number above which an exponential of a few of them added up may overflow."""
@@ -46,27 +52,67 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return (_overflow(finding),)
     cell, contract = subject.cell, subject.contracts[str(finding.case.dtype)]
     observations = list(_observations(subject, cell, finding.case))
-    if not observations or (isinstance(cell, Network) and finding.case.cotangents):
+    if not observations:
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
-    found = matcher.singles(candidates) or _measured(cell, matcher) or _lower_precision(subject, observations, contract)
+    found = matcher.singles(candidates) or _measured(cell, matcher) or _activations(subject, matcher)
+    found = found or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS, isolating=_isolating(subject, finding.case))
+    found = found or _place(subject, finding.case)
     gates = gates_of(network_of(cell).every_pass[0].cell)
     return tuple(in_layout(d, subject.target.layout, gates) for d in found)
 
 
 def _measured(cell: Program | Network, matcher: Matcher) -> tuple[Diagnosis, ...]:
     """Return what a number that is read off one observation explains of all of them."""
-    if not isinstance(cell, Program):
-        return ()
     for observation in matcher.observations:
         case = observation.case
         if case.cotangents:
-            right = run_hypothesis(Hypothesis("spec", "spec", "it is right", cell), case)
+            right = run_hypothesis(right_of(cell), case)
             params = {name: p.astype(np.float64) for name, p in case.params.items()}
             if found := matcher.singles(measured_gradients(cell, right, observation.returned, params)):
                 return found
+    return ()
+
+
+def _activations(subject: Subject, matcher: Matcher) -> tuple[Diagnosis, ...]:
+    """Return what the curves of the activations explain, where a cell can be asked for them."""
+    cell, target, contract = subject.cell, subject.target, matcher.contract
+    case = matcher.observations[0].case
+    free = target.weights is None and target.sizes is None and target.possible({s.name: 1 for s in cell.sizes})
+    if not isinstance(cell, Program) or case.cotangents or not free:
+        return ()
+    try:
+        wrong = wrong_curves(curves(cell, lambda asked: returned(subject, asked), dtype=case.dtype), contract.unit)
+    except MisbehaviourError:
+        return ()
+    hypothesis = activation_hypothesis(cell, wrong)
+    if hypothesis is not None and (found := matcher.singles([hypothesis])):
+        return found
+    sentence = roughly(wrong)
+    if sentence is None:
+        return ()
+    off = {name: max(c.off.max() for c in wrong if c.activation == name) for name in {c.activation for c in wrong}}
+    functions = {
+        name: (k, max(a, 1.1 * off.get(name, 0.0) / contract.unit)) for name, (k, a) in contract.functions.items()
+    }
+    loose = replace(contract, functions=MappingProxyType(functions))
+    answers = [subject.compare(o.case, subject.call(o.case)[0], loose) for o in matcher.observations]
+    if all(a.agrees for a in answers) and any(a.conclusive for a in answers):
+        return (Diagnosis("rough-activation", f"{sentence}; all else agrees", 0.9),)
+    return ()
+
+
+def _place(subject: Subject, case: Case) -> tuple[Diagnosis, ...]:
+    """Say where a cell is wrong, if it is right elsewhere and may be asked for any sizes."""
+    cell, target = subject.cell, subject.target
+    if not isinstance(cell, Program) or case.cotangents or target.weights is not None or target.sizes is not None:
+        return ()
+    contract = subject.contracts[str(case.dtype)]
+    with suppress(MisbehaviourError):
+        found = place(cell, lambda asked: returned(subject, asked)["y"], str(case.dtype), contract)
+        return () if found is None else (Diagnosis("place", found.sentence, 0.5),)
     return ()
 
 
@@ -81,16 +127,11 @@ def _is_fickle(subject: Subject, case: Case) -> bool:
     """Tell whether a target that failed on a case answers otherwise now, or otherwise every time."""
     try:
         # Of few numbers chance may leave all as they are, which it does not of many.
-        if any(_differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
+        if any(differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
             return True
     except MisbehaviourError:
         return False
     return _agrees(subject, case, subject.contracts[str(case.dtype)])
-
-
-def _differs(subject: Subject, case: Case) -> bool:
-    first, second = _returned(subject, case), _returned(subject, case)
-    return any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first)
 
 
 def _overflow(finding: Finding) -> Diagnosis:
@@ -104,7 +145,7 @@ def _overflow(finding: Finding) -> Diagnosis:
 def _observations(subject: Subject, cell: Program | Network, counterexample: Case) -> Iterator[Observation]:
     for case in (*_probes(subject, counterexample), counterexample):
         try:
-            yield Observation(case, _known(cell, case, _returned(subject, case)))
+            yield Observation(case, _known(cell, case, returned(subject, case)))
         except MisbehaviourError:
             continue
 
@@ -128,7 +169,7 @@ def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:
     found = []
     for case in map(subject.taken, isolating_cases(make, subject.cell)):
         with suppress(MisbehaviourError):
-            found.append(Observation(case, _returned(subject, case)))
+            found.append(Observation(case, returned(subject, case)))
     return found
 
 
@@ -142,13 +183,6 @@ def _known(cell: Program | Network, case: Case, returned: dict[str, np.ndarray])
     if case.lengths is None or not network_of(cell).free_padding:
         return returned
     return {name: a for name, a in returned.items() if name != "y"}
-
-
-def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:
-    if case.cotangents:
-        return dict(subject.call_backward(case)[0].values)
-    outputs, _ = subject.call(case)
-    return {"y": outputs.y, **outputs.states}
 
 
 def _lower_precision(

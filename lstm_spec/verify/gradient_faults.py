@@ -15,7 +15,7 @@ from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap, listed
-from lstm_spec.verify.measured import SAFE, changed, clipped, decayed, each_normed, normed
+from lstm_spec.verify.measured import limited_gradients
 from lstm_spec.verify.mispackings import transposed_recurrence
 
 Params = Mapping[str, Array]
@@ -26,9 +26,6 @@ WINDOWS = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32)
 
 LIMITS = (1, 5, 10)
 """To what gradients are usually clipped."""
-
-DECAYS = (1e-4, 1e-2)
-"""The usual rates of weight decay."""
 
 
 def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
@@ -48,27 +45,7 @@ def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
         for group in groups
         for name, sentence, wrap in group(cell)
     )
-    return (*windows, *around, *_limited(cell))
-
-
-def _limited(cell: Program) -> Iterator[Hypothesis]:
-    """What is usually done to gradients between their computation and a step of learning."""
-    own = [p.name for p in cell.parameters]
-    every = [*own, "x", *(f"{s}0" for s in cell.states)]
-    of = "the gradients of the parameters are"
-    for limit in LIMITS:
-        what = f"to a norm of at most {limit}"
-        yield changed(cell, f"norm-{limit}", f"{of} scaled together {what}", own, normed(limit))
-        added = f", {SAFE:g} being added to the norm before"
-        yield changed(cell, f"norm-{limit}-safe", f"{of} scaled together {what}{added}", own, normed(limit, SAFE))
-        yield changed(cell, f"norms-{limit}", f"{of} each scaled {what}", own, each_normed(limit))
-        yield changed(cell, f"all-norm-{limit}", f"all gradients are scaled together {what}", every, normed(limit))
-        yield changed(cell, f"all-clipped-{limit}", f"all gradients are clipped to ±{limit}", every, clipped(limit))
-    for rate in DECAYS:
-        sentence = (
-            f"{rate:g} times the parameter itself is added to the gradients of the parameters, as weight decay would"
-        )
-        yield changed(cell, f"decay-{rate:g}", sentence, own, decayed(rate))
+    return (*windows, *around, *limited_gradients(cell, LIMITS))
 
 
 def _steps(k: int) -> str:

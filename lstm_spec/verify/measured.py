@@ -11,9 +11,11 @@ import numpy as np
 
 from lstm_spec.compute.compile import Array
 from lstm_spec.spec.names import parse_name
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap
+from lstm_spec.verify.network_hypotheses import NetworkHypothesis
 
 Named = Mapping[str, Array]
 Change = Callable[[Named, Named], Named]
@@ -22,11 +24,16 @@ Change = Callable[[Named, Named], Named]
 SAFE = 1e-6
 """What is added to a norm before it divides, in PyTorch and elsewhere."""
 
+DECAYS = (1e-4, 1e-2)
+"""The usual rates of weight decay."""
+
 CLOSE = 1e-9
 """Up to which share of itself a number that was read twice is the same."""
 
 
-def measured_gradients(cell: Program, right: Named, got: Named, params: Named) -> Iterator[Hypothesis]:
+def measured_gradients(
+    cell: Program | Network, right: Named, got: Named, params: Named
+) -> Iterator[Hypothesis | NetworkHypothesis]:
     """Yield what may have been done to gradients, with the number read off one observation.
 
     right, got: gradients by the names of what they belong to, the right ones and those that came; params: by name.
@@ -53,17 +60,47 @@ def measured_gradients(cell: Program, right: Named, got: Named, params: Named) -
     groups |= {name: (f"the gradient of {_listed([name])}", [name]) for name in got}
     for key, (of, names) in groups.items():
         for kind, sentence, change in _read(of, names, right, got, params):
-            yield changed(cell, f"{key}-{kind}", sentence, names, change)
+            about = (f"{key}-{kind}", "measured", sentence)
+            wraps = _around(cell, names, change)
+            if isinstance(cell, Program):
+                yield Hypothesis(*about, cell, wraps=wraps)
+            else:
+                yield NetworkHypothesis(*about, cell, wraps=wraps)
+
+
+def limited_gradients(cell: Program, limits: Sequence[int]) -> Iterator[Hypothesis]:
+    """Yield what is usually done to gradients between their computation and a step of learning.
+
+    limits: of norms and of values.
+    """
+    own = [p.name for p in cell.parameters]
+    every = [*own, "x", *(f"{s}0" for s in cell.states)]
+    of = "the gradients of the parameters are"
+    for limit in limits:
+        what = f"to a norm of at most {limit}"
+        yield changed(cell, f"norm-{limit}", f"{of} scaled together {what}", own, normed(limit))
+        added = f", {SAFE:g} being added to the norm before"
+        yield changed(cell, f"norm-{limit}-safe", f"{of} scaled together {what}{added}", own, normed(limit, SAFE))
+        yield changed(cell, f"norms-{limit}", f"{of} each scaled {what}", own, each_normed(limit))
+        yield changed(cell, f"all-norm-{limit}", f"all gradients are scaled together {what}", every, normed(limit))
+        yield changed(cell, f"all-clipped-{limit}", f"all gradients are clipped to ±{limit}", every, clipped(limit))
+    for rate in DECAYS:
+        sentence = (
+            f"{rate:g} times the parameter itself is added to the gradients of the parameters, as weight decay would"
+        )
+        yield changed(cell, f"decay-{rate:g}", sentence, own, decayed(rate))
 
 
 def _listed(names: Sequence[str]) -> str:
     known = [f"the initial {symbol_text(n[:-1])}" if n.endswith("0") else symbol_text(n) for n in names]
+    if len(names) > 6:
+        return f"the {len(names)} parameters {known[0]} to {known[-1]}"
     return " and ".join(", ".join(part) for part in (known[:-1], known[-1:]) if part)
 
 
 def changed(cell: Program, name: str, sentence: str, names: Sequence[str], change: Change) -> Hypothesis:
     """Return the hypothesis that something is done to some gradients, once they are computed."""
-    return Hypothesis(name, "measured", sentence, cell, wraps=(Wrap(backward=_around(cell, names, change)),))
+    return Hypothesis(name, "measured", sentence, cell, wraps=_around(cell, names, change))
 
 
 def clipped(limit: float) -> Change:
@@ -146,17 +183,19 @@ def _scaled(gradients: Named, limit: float, eps: float) -> Named:
     return {k: factor * d for k, d in gradients.items()}
 
 
-def _around(cell: Program, names: Sequence[str], change: Change) -> Callable[[Backward], Backward]:
-    """Make a decorator from what happens to some gradients by name."""
+def _around(cell: Program | Network, names: Sequence[str], change: Change) -> tuple[Wrap, ...]:
+    """Return what is done around a backward pass from what happens to some gradients by name."""
     states = [f"{s}0" for s in cell.states]
 
     def decorator(pull: Backward) -> Backward:
-        def changed(params: Named, *rest: Any) -> tuple[Any, ...]:
-            dparams, dx, *dstates = pull(params, *rest)
-            every = {**dparams, "x": dx, **dict(zip(states, dstates, strict=True))}
+        def changed(params: Named, *rest: Any, **rows: Any) -> tuple[Any, ...]:
+            dparams, dx, *dstates = pull(params, *rest, **rows)
+            # Of states that nobody gives there is no gradient.
+            own = dict(zip(states if dstates else (), dstates, strict=True))
+            every = {**dparams, "x": dx, **own}
             found = {**every, **change({n: every[n] for n in names}, params)}
-            return {n: found[n] for n in dparams}, found["x"], *(found[s] for s in states)
+            return {n: found[n] for n in dparams}, found["x"], *(found[s] for s in own)
 
         return changed
 
-    return decorator
+    return (Wrap(backward=decorator),)

@@ -36,7 +36,7 @@ from lstm_spec.verify.digits import Precision, limit_of, precision_of
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis
 from lstm_spec.verify.initial import other_states
 from lstm_spec.verify.mispackings import gates_of
-from lstm_spec.verify.network_hypotheses import NetworkHypothesis
+from lstm_spec.verify.network_hypotheses import right_of
 from lstm_spec.verify.packed import in_layout, packed_hypotheses
 from lstm_spec.verify.precision_faults import precision_faults
 from lstm_spec.verify.record import Reading, Record, RecordError, checked, readings
@@ -190,11 +190,7 @@ class _Held:
     def __init__(self, reading: Reading, weights: Weights, precision: Precision) -> None:
         self.reading, self.precision = reading, precision
         floors = {name: _floor(a) for name, a in reading.returned.items()}
-        self.right: Candidate = (
-            NetworkHypothesis("spec", "spec", "it is right", weights.spec)
-            if isinstance(weights.spec, Network)
-            else Hypothesis("spec", "spec", "it is right", weights.spec)
-        )
+        self.right: Candidate = right_of(weights.spec)
         self.whole = Observation(reading.case, reading.returned, floors)
         limit = limit_of(precision, self.right, self.whole)
         self.matcher = Matcher([self.whole], precision.contract, limit=limit)

@@ -122,6 +122,11 @@ def _functions(name: str) -> dict[str, tuple[str, Any]]:
     return {**known, **{f"formula{k}": (formula, f) for k, (formula, f) in enumerate(formulas, 1)}}
 
 
+def functions_for(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield what may stand for an activation, in words and as a function."""
+    yield from _functions(name).values()
+
+
 def _exchanged(cell: Program) -> Iterator[Hypothesis]:
     """σ and tanh in each other's place, as where two options are given in the wrong order."""
     swapped = {"sigmoid": "tanh", "tanh": "sigmoid"}
