@@ -325,14 +325,14 @@ class SharedScratch:
     """Two threads share one buffer."""
 
     def __init__(self):
-        self.h = threading.Event()
+        self.pause = threading.Event()
         self.scratch = {}
 
     def forward(self, params, x, h0, c0):
         h, c, y = h0, c0, []
         for x_t in x:
             self.scratch["a"] = gates(params, x_t, h)
-            self.h.wait(1e-6)
+            self.pause.wait(1e-6)
             h, c = usual(self.scratch["a"], h, c) if self.scratch["a"]["f"].shape == c.shape else (h, c)
             y.append(h)
         return np.stack(y), h, c

@@ -13,6 +13,7 @@ from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.where import place
 from tests import by_hand as hand
 from tests import by_hand_gradients as back
 from tests.by_hand_gradients import backward
@@ -136,6 +137,7 @@ ACTIVATIONS = {
     ),
     "1.7159 tanh(2a/3) stands where the spec has tanh, in c̃": hand.of_gates(hand.scaled_tanh),
     "σ(a + 2.5) stands where the spec has sigmoid, in f": hand.offset(2.5),
+    "0.99 σ(a) stands where the spec has sigmoid, in f": hand.of_gates(hand.leaky),
     "σ(0.5 a) stands where the spec has sigmoid, in f, i and o": hand.of_gates(hand.temperature),
 }
 
@@ -160,3 +162,21 @@ def test_the_curves_of_a_right_cell_are_right(name):
 
 def test_nothing_is_said_of_an_activation_that_is_no_such_thing():
     assert told(Target(name="by hand", forward=hand.with_gate(lambda a: np.sin(a) ** 2))) == ()
+
+
+@pytest.mark.parametrize(
+    ("forward", "sentence"),
+    [
+        (hand.looped(hand.tile_edge), "only what belongs to unit 32 is wrong, of 33; units 0 to 31 are right"),
+        (hand.rows_beyond(4), "only what belongs to rows 4 to 5 is wrong, of 6; rows 0 to 3 are right"),
+        (hand.dropped_after(64), "only what belongs to steps 64 to 69 is wrong, of 70; steps 0 to 63 are right"),
+        (hand.plain, None),
+        (hand.of_gates(hand.tanh_of_c_kept), None),
+    ],
+)
+def test_what_is_wrong_from_somewhere_on_is_told_where(forward, sentence):
+    def y(case):
+        return forward(case.params, case.x, *case.states)[0]
+
+    found = place(ls.lstm(), y, "float64", accuracy("float64"))
+    assert (found and found.sentence) == sentence

@@ -86,7 +86,7 @@ def _is_function(curve: Curve) -> bool:
 
 
 def _reading(curve: Curve) -> Reading | None:
-    makers = (_formula, _affine, _steps, _lines)
+    makers = (_formula, _affine, _multiple, _steps, _lines)
     return next((reading for make in makers for reading in make(curve.even)), None)
 
 
@@ -122,6 +122,15 @@ def _affine(curve: Curve) -> Iterator[Reading]:
         added = f" {'+-'[offset < 0]} {abs(offset):.6g}" if offset else ""
         words = f"{LETTER[curve.activation]}({factor}{added})".replace("-", "−")
         yield Reading(f"{words} stands where the spec has {curve.activation}", moved)
+
+
+def _multiple(curve: Curve) -> Iterator[Reading]:
+    """The right function times a number."""
+    right = EXACT[curve.activation](curve.at)
+    factor = round(float(np.dot(curve.got, right) / np.dot(right, right)), 9)
+    if np.abs(factor * right - curve.got).max() < CLOSE:
+        words = f"{factor:.6g} {LETTER[curve.activation]}(a) stands where the spec has {curve.activation}"
+        yield Reading(words.replace("-", "−"), lambda a: factor * EXACT[curve.activation](a))
 
 
 @dataclass(frozen=True)

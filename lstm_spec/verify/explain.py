@@ -32,6 +32,7 @@ from lstm_spec.verify.network_hypotheses import right_of
 from lstm_spec.verify.packed import in_layout
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Subject
+from lstm_spec.verify.where import place
 
 LARGE = 8.0
 """A number above which an exponential of a few of them added up may overflow."""
@@ -58,6 +59,7 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
     found = matcher.singles(candidates) or _measured(cell, matcher) or _activations(subject, matcher)
     found = found or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS, isolating=_isolating(subject, finding.case))
+    found = found or _place(subject, finding.case)
     gates = gates_of(network_of(cell).every_pass[0].cell)
     return tuple(in_layout(d, subject.target.layout, gates) for d in found)
 
@@ -99,6 +101,18 @@ def _activations(subject: Subject, matcher: Matcher) -> tuple[Diagnosis, ...]:
     answers = [subject.compare(o.case, subject.call(o.case)[0], loose) for o in matcher.observations]
     if all(a.agrees for a in answers) and any(a.conclusive for a in answers):
         return (Diagnosis("rough-activation", f"{sentence}; all else agrees", 0.9),)
+    return ()
+
+
+def _place(subject: Subject, case: Case) -> tuple[Diagnosis, ...]:
+    """Say where a cell is wrong, if it is right elsewhere and may be asked for any sizes."""
+    cell, target = subject.cell, subject.target
+    if not isinstance(cell, Program) or case.cotangents or target.weights is not None or target.sizes is not None:
+        return ()
+    contract = subject.contracts[str(case.dtype)]
+    with suppress(MisbehaviourError):
+        found = place(cell, lambda asked: returned(subject, asked)["y"], str(case.dtype), contract)
+        return () if found is None else (Diagnosis("place", found.sentence, 0.5),)
     return ()
 
 
