@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from lstm_spec.spec.unroll import recurrence, unroll
     from lstm_spec.targets.command import Command
     from lstm_spec.targets.contract import Target, TargetError
-    from lstm_spec.targets.convert import Converted
+    from lstm_spec.targets.convert import Converted, convert
     from lstm_spec.targets.equivalents import ConvertError
     from lstm_spec.targets.layout import Layout
     from lstm_spec.targets.packing import LayoutError
     from lstm_spec.targets.reading import FileError
-    from lstm_spec.targets.weight_files import convert, save_weights
+    from lstm_spec.targets.weight_files import save_weights
     from lstm_spec.verify import strategies
     from lstm_spec.verify.conversion import agreement
     from lstm_spec.verify.deviations import KnownDeviation
@@ -82,12 +82,12 @@ _HOMES = {
     "lstm_spec.spec.unroll": ("recurrence", "unroll"),
     "lstm_spec.targets.command": ("Command",),
     "lstm_spec.targets.contract": ("Target", "TargetError"),
-    "lstm_spec.targets.convert": ("Converted",),
+    "lstm_spec.targets.convert": ("Converted", "convert"),
     "lstm_spec.targets.equivalents": ("ConvertError",),
     "lstm_spec.targets.layout": ("Layout",),
     "lstm_spec.targets.packing": ("LayoutError",),
     "lstm_spec.targets.reading": ("FileError",),
-    "lstm_spec.targets.weight_files": ("convert", "save_weights"),
+    "lstm_spec.targets.weight_files": ("save_weights",),
     "lstm_spec.verify.conversion": ("agreement",),
     "lstm_spec.verify.deviations": ("KnownDeviation",),
     "lstm_spec.verify.items": ("parametrize",),

@@ -26,12 +26,12 @@ settings.load_profile("house")
 @pytest.fixture
 def few_cases(monkeypatch):
     """A quick profile of few cases, for what has to be asked of many targets."""
-    from lstm_spec.verify import prepare, search
+    from lstm_spec.verify import prepare, simplify
 
     monkeypatch.setattr(
         prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))}
     )
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 40)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from lstm_spec.cli import main
 from lstm_spec.report.conformance import Filled, as_dict, html, markdown
 from lstm_spec.targets.like import LIKE, interface
 from lstm_spec.targets.python import BUILT_IN
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
 from lstm_spec.verify.conformance import Cell, Column, Row, Table, cell, tables
 from lstm_spec.verify.upstream import script_of
 
@@ -27,7 +27,7 @@ def _few_cases(monkeypatch):
     monkeypatch.setattr(
         prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=8, seeded=4, sizes=(2, 3))}
     )
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 100)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 100)
 
 
 def test_the_tables_are_as_wide_and_as_long_as_they_have_to_be():

@@ -8,7 +8,7 @@ import pytest
 
 import lstm_spec as ls
 from lstm_spec.report.conversion import conversion_lines
-from lstm_spec.targets.convert import convert_arrays, translate
+from lstm_spec.targets.convert import convert, translate
 from lstm_spec.targets.equivalents import ConvertError
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.layouts import LAYOUTS
@@ -18,6 +18,7 @@ from lstm_spec.targets.saved import read_saved
 from lstm_spec.verify import conversion
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("DEV", "PYTHON")
 SIZES = {"n": 3, "m": 4, "q": 2}
 REFUSALS = (ConvertError, LayoutError)
 
@@ -71,10 +72,10 @@ def test_every_pair_makes_the_round_trip_to_the_last_bit(here):
         for cell, arrays in drawn[dtypes[k % 2], grid]:
             if original(target) and cell.name not in names(target):
                 with pytest.raises(REFUSALS):
-                    convert_arrays(arrays, source=source, target=target, spec=cell)
+                    convert(arrays, source=source, target=target, spec=cell)
                 continue
             try:
-                gone = convert_arrays(arrays, source=source, target=target, spec=cell)
+                gone = convert(arrays, source=source, target=target, spec=cell)
             except LayoutError:
                 assert not original(target)
                 continue
@@ -105,11 +106,11 @@ def test_layers_and_directions_make_the_round_trip(options, there):
     arrays = saved(source, spec, grid=True, **sizes)
     if "hidden" in options and LAYOUTS[there].by_layer:
         with pytest.raises(ConvertError, match="has one hidden size for all layers, got 4, 5"):
-            convert_arrays(arrays, source=source, target=LAYOUTS[there])
+            convert(arrays, source=source, target=LAYOUTS[there])
         return
-    gone = convert_arrays(arrays, source=source, target=LAYOUTS[there])
+    gone = convert(arrays, source=source, target=LAYOUTS[there])
     assert read_saved(gone.arrays, source=LAYOUTS[there]).sizes == gone.source.sizes
-    back = convert_arrays(gone.arrays, source=LAYOUTS[there], target="canonical").arrays
+    back = convert(gone.arrays, source=LAYOUTS[there], target="canonical").arrays
     assert equal({name: back[name] for name in arrays}, arrays)
     assert not any(np.any(a) for name, a in back.items() if name not in arrays)
 
@@ -123,6 +124,7 @@ PACKAGES = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
     "mlx": "mlx",
+    "tinygrad": "tinygrad",
 }
 """The libraries that run what is converted, each by its layout; the rest of the table is in the catalogue."""
 
@@ -138,7 +140,7 @@ def agreed(found):
 def test_what_is_converted_gives_the_same_in_its_own_library(there):
     pytest.importorskip("torch")
     pytest.importorskip(PACKAGES[there])
-    found = convert_arrays(saved(LAYOUTS["pytorch"], usual_cell("lstm", 2)), source="torch", target=there)
+    found = convert(saved(LAYOUTS["pytorch"], usual_cell("lstm", 2)), source="torch", target=there)
     checked = agreed(found)
     assert checked.source.library.startswith("torch.nn.LSTM")
     assert checked.target.library, checked.target.reason
@@ -152,7 +154,7 @@ def test_every_pair_gives_the_same_in_both_libraries(here, there):
     for cell in cells_of(LAYOUTS[here]):
         if cell.name in names(LAYOUTS[there]) and cell in dict(holdable(LAYOUTS[here], "float32", False)):
             arrays = saved(LAYOUTS[here], cell)
-            agreed(convert_arrays(arrays, source=LAYOUTS[here], target=LAYOUTS[there], spec=cell))
+            agreed(convert(arrays, source=LAYOUTS[here], target=LAYOUTS[there], spec=cell))
 
 
 WHOLE = [("pytorch", "keras"), ("pytorch", "onnx"), ("onnx", "pytorch"), ("keras", "openvino")]
@@ -164,7 +166,7 @@ def test_layers_in_both_directions_give_the_same(here, there):
         pytest.importorskip(name)
     count = 1 if LAYOUTS[here].biases == 1 else 2
     arrays = saved(LAYOUTS[here], stack(biases=count, count=2, bidirectional=True))
-    checked = agreed(convert_arrays(arrays, source=here, target=there))
+    checked = agreed(convert(arrays, source=here, target=there))
     assert checked.source.library
     assert checked.target.library
 
@@ -182,7 +184,7 @@ def test_other_cells_give_the_same(here, there, cell):
     for name in ("torch", "keras", "onnxruntime"):
         pytest.importorskip(name)
     arrays = saved(LAYOUTS[here], usual_cell(cell, 2))
-    found = convert_arrays(arrays, source=here, target=there)
+    found = convert(arrays, source=here, target=there)
     assert found.source.spec.name == cell
     agreed(found)
 
@@ -191,12 +193,10 @@ def test_numbers_that_a_library_does_not_compute_in_are_run_as_it_can():
     pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
     cell = usual_cell("lstm", 2)
-    half = agreed_loosely(
-        convert_arrays(saved(LAYOUTS["pytorch"], cell, dtype="float16"), source="torch", target="onnx")
-    )
+    half = agreed_loosely(convert(saved(LAYOUTS["pytorch"], cell, dtype="float16"), source="torch", target="onnx"))
     assert half.source.library
     assert half.target.library
-    double = convert_arrays(saved(LAYOUTS["pytorch"], cell, dtype="float64"), source="torch", target="openvino")
+    double = convert(saved(LAYOUTS["pytorch"], cell, dtype="float64"), source="torch", target="openvino")
     checked = agreed(double)
     assert checked.target.library is None
     assert checked.target.reason == "openvino does not compute in float64"
@@ -212,7 +212,7 @@ def test_bfloat16_is_kept_and_run_in_float32():
     bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
     pytest.importorskip("torch")
     arrays = {k: a.astype(bfloat16) for k, a in saved(LAYOUTS["pytorch"], usual_cell("lstm", 2)).items()}
-    found = convert_arrays(arrays, source="torch", target="canonical")
+    found = convert(arrays, source="torch", target="canonical")
     assert {a.dtype for a in found.arrays.values()} == {np.dtype(bfloat16)}
     assert agreed_loosely(found).source.library
 
@@ -221,7 +221,7 @@ def test_a_library_that_is_missing_is_said_to_be(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "mlx.core", None)
-    found = convert_arrays(saved(LAYOUTS["mlx"], usual_cell("lstm", 1)), source="mlx", target="canonical")
+    found = convert(saved(LAYOUTS["mlx"], usual_cell("lstm", 1)), source="mlx", target="canonical")
     checked = agreed(found)
     assert checked.source.library is None
     assert "install it with: pip install 'lstm_spec[mlx]'" in checked.source.reason
@@ -246,7 +246,7 @@ def test_a_layout_that_is_wrong_is_noticed(fault):
     ):
         if fault == "not transposed" and source is wrong:
             continue
-        checked = conversion.agreement(convert_arrays(given, source=source, target=target))
+        checked = conversion.agreement(convert(given, source=source, target=target))
         assert checked.status == "discrepancy", checked
         assert max(checked.source.ratio, checked.target.ratio) > 100
 
@@ -254,14 +254,14 @@ def test_a_layout_that_is_wrong_is_noticed(fault):
 def test_weights_of_which_a_run_tells_nothing_are_said_to_be_such(monkeypatch):
     usual = conversion.compare
     monkeypatch.setattr(conversion, "compare", lambda *given: replace(usual(*given), conclusive=False))
-    found = convert_arrays(saved(LAYOUTS["mlx"], usual_cell("lstm", 1)), source="mlx", target="canonical")
+    found = convert(saved(LAYOUTS["mlx"], usual_cell("lstm", 1)), source="mlx", target="canonical")
     checked = conversion.agreement(found)
     assert (checked.status, checked.exit_status) == ("inconclusive", 3)
     assert any(line.startswith("INCONCLUSIVE  with these weights") for line in conversion_lines(found, checked))
 
 
 def test_parameters_that_are_exchanged_on_the_way_are_noticed():
-    found = convert_arrays(saved(LAYOUTS["canonical"], usual_cell("lstm", 1)), source="canonical", target="numpy_rows")
+    found = convert(saved(LAYOUTS["canonical"], usual_cell("lstm", 1)), source="canonical", target="numpy_rows")
     params = dict(found.target.params)
     params["W_f"], params["W_o"] = params["W_o"], params["W_f"]
     wrong = replace(found, target=replace(found.target, params=params))

@@ -12,9 +12,11 @@ from click.testing import CliRunner
 
 import lstm_spec as ls
 from lstm_spec.cli import main
+from lstm_spec.compute.network import plain, run_network
+from lstm_spec.spec.network import network_of
 from lstm_spec.spec.onnx import Operator
 from lstm_spec.targets.array_files import FORMATS, read_arrays, write_arrays
-from lstm_spec.targets.convert import convert_arrays
+from lstm_spec.targets.convert import convert
 from lstm_spec.targets.layouts import LAYOUTS
 from lstm_spec.targets.originals import usual_cell
 from lstm_spec.verify import conversion
@@ -23,7 +25,8 @@ from tests.test_convert import REFUSALS, equal, saved, stack
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 LSTM = usual_cell("lstm", 2)
-PACKAGES = {".npz": "numpy", ".safetensors": "safetensors", ".pt": "torch", ".pth": "torch", ".h5": "h5py"}
+PACKAGES = {".npz": "numpy", ".safetensors": "safetensors", ".pt": "torch", ".pth": "torch"}
+PACKAGES |= {".h5": "h5py", ".keras": "keras"}
 WHOLE = {"one layer": LSTM, "a stack": stack(count=2, bidirectional=True)}
 
 
@@ -37,7 +40,7 @@ def command(*words):
 @pytest.mark.parametrize("ending", PACKAGES)
 def test_every_format_of_files_makes_the_round_trip(ending, whole, tmp_path):
     pytest.importorskip(PACKAGES[ending])
-    library = "keras" if ending == ".h5" else "pytorch"
+    library = "keras" if ending in (".h5", ".keras") else "pytorch"
     arrays = saved(LAYOUTS["pytorch"], whole)
     gone = ls.convert(arrays, source="torch", target=library)
     ls.save_weights(tmp_path / f"weights{ending}", gone)
@@ -47,7 +50,7 @@ def test_every_format_of_files_makes_the_round_trip(ending, whole, tmp_path):
 
 
 def test_every_ending_is_tried():
-    assert set(PACKAGES) | {".keras"} == set(FORMATS)
+    assert set(PACKAGES) == set(FORMATS)
 
 
 @pytest.mark.parametrize("library", ["mlx", "flax", "haiku", "numpy_columns"])
@@ -66,12 +69,105 @@ def test_a_model_of_onnx_makes_the_round_trip(kind, direction, tmp_path):
     name = {"lstm": "onnx", "peephole": "onnx", "rnn": "onnx_rnn"}.get(kind, "onnx_gru")
     cell = usual_cell(kind, 2)
     spec = cell if direction == "forward" else ls.layers(cell, bidirectional=True)
-    found = convert_arrays(saved(LAYOUTS[name], spec), source=name, target="onnx", spec=spec)
+    found = convert(saved(LAYOUTS[name], spec), source=name, target="onnx", spec=spec)
     ls.save_weights(tmp_path / "one.onnx", found)
     again = ls.convert(tmp_path / "one.onnx", target="onnx")
     assert equal(again.arrays, found.arrays)
     checked = conversion.agreement(again)
     assert (checked.status, bool(checked.target.library)) == ("verified", True)
+
+
+LAYERS = {
+    "two layers in both directions": {"num_layers": 2, "bidirectional": True},
+    "three layers": {"num_layers": 3},
+    "two layers without biases": {"num_layers": 2, "bias": False},
+}
+
+
+@pytest.mark.parametrize("options", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_layers_go_into_a_model_of_onnx_that_gives_the_same(kind, options, tmp_path):
+    torch, onnxruntime = pytest.importorskip("torch"), pytest.importorskip("onnxruntime")
+    theirs = getattr(torch.nn, kind)(3, 4, **options)
+    found = ls.convert(theirs.state_dict(), source="torch", target="onnx")
+    ls.save_weights(tmp_path / "layers.onnx", found)
+    x = np.random.default_rng(0).normal(size=(5, 2, 3)).astype("float32")
+    session = onnxruntime.InferenceSession(tmp_path / "layers.onnx", providers=["CPUExecutionProvider"])
+    assert [output.name for output in session.get_outputs()] == ["Y", "Y_h", "Y_c"][: 3 if kind == "LSTM" else 2]
+    got = session.run(None, {"X": x})
+    y, final = theirs(torch.from_numpy(x))
+    for ours, expected in zip(got, (y, *(final if kind == "LSTM" else (final,))), strict=True):
+        np.testing.assert_allclose(ours, expected.detach().numpy(), atol=1e-6)
+    checked = conversion.agreement(found)
+    assert checked.status == "verified"
+    assert checked.target.library.startswith(f"onnx.{kind}(layers={options['num_layers']}")
+    nodes = [ls.convert(tmp_path / "layers.onnx", target="onnx", prefix=f"l{k}") for k in range(options["num_layers"])]
+    own = {f"l{k}.{name}": a for k, node in enumerate(nodes) for name, a in node.source.arrays.items()}
+    assert equal({name: own[name] for name in found.arrays}, found.arrays)
+
+
+def test_layers_of_several_sizes_go_into_a_model_of_onnx(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    network = ls.layers(usual_cell("lstm", 1), hidden=["m0", "m1"], bidirectional=True)
+    arrays = saved(LAYOUTS["canonical"], network, m0=4, m1=5)
+    found = convert(arrays, source="canonical", target="onnx", spec=network)
+    ls.save_weights(tmp_path / "layers.onnx", found)
+    session = onnxruntime.InferenceSession(tmp_path / "layers.onnx", providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).normal(size=(3, 2, 3)).astype("float32")
+    y, *final = session.run(None, {"X": x})
+    trace = run_network(replace(network, initial="zero"), arrays, x, (), None, plain(keep=False))
+    np.testing.assert_allclose(y, trace.y, atol=1e-6)
+    assert [output.name for output in session.get_outputs()] == ["Y", "l0.Y_h", "l1.Y_h", "l0.Y_c", "l1.Y_c"]
+    h, c = trace.states[::2], trace.states[1::2]
+    for ours, expected in zip(final, (h[:2], h[2:], c[:2], c[2:]), strict=True):
+        np.testing.assert_allclose(ours, np.stack(expected), atol=1e-6)
+    assert conversion.agreement(found).status == "verified"
+
+
+def test_layers_that_do_more_than_feed_each_other_are_refused(tmp_path):
+    network = ls.layers(usual_cell("lstm", 1), bidirectional=True, merge="sum")
+    arrays = saved(LAYOUTS["canonical"], network)
+    found = convert(arrays, source="canonical", target="onnx", spec=network)
+    with pytest.raises(ls.FileError, match="holds layers that feed each other, with nothing added, merged or turned;"):
+        ls.save_weights(tmp_path / "merged.onnx", found)
+
+
+MODELS = {
+    "LSTM": ("lstm", {}, "float32"),
+    "GRU": ("gru_reset_after", {}, "float32"),
+    "SimpleRNN": ("rnn", {}, "float16"),
+    "two layers in both directions": ("lstm", {"count": 2, "bidirectional": True}, "float64"),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_of_keras_is_loaded_by_keras_and_gives_the_same(name, tmp_path):
+    keras = pytest.importorskip("keras")
+    cell, options, dtype = MODELS[name]
+    layout = {"gru_reset_after": "keras_gru", "rnn": "keras_rnn"}.get(cell, "keras")
+    count = 2 if cell == "gru_reset_after" else 1
+    whole = stack(cell, count, **options) if options else usual_cell(cell, count)
+    found = convert(saved(LAYOUTS[layout], whole, dtype=dtype), source=layout, target="keras")
+    ls.save_weights(tmp_path / "whole.keras", found)
+    back = ls.convert(tmp_path / "whole.keras", source="keras", target="keras")
+    assert equal(back.arrays, found.arrays)
+    loaded = keras.models.load_model(tmp_path / "whole.keras")
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(dtype)
+    got = keras.ops.convert_to_numpy(loaded(x))
+    params = {key: p.astype("float64") for key, p in found.source.params.items()}
+    network = replace(network_of(found.source.spec), initial="zero")
+    expected = run_network(network, params, x.astype("float64").swapaxes(0, 1), (), None, plain(keep=False)).y
+    np.testing.assert_allclose(got, expected.swapaxes(0, 1), atol=1e-2 if dtype == "float16" else 1e-6)
+
+
+def test_what_a_backend_of_keras_does_not_keep_is_refused(tmp_path, monkeypatch):
+    keras = pytest.importorskip("keras")
+    found = ls.convert(saved(LAYOUTS["keras"], usual_cell("lstm", 1)), source="keras", target="keras")
+    usual = keras.layers.LSTM.get_weights
+    monkeypatch.setattr(keras.layers.LSTM, "get_weights", lambda self: [w + np.float32(1e-3) for w in usual(self)])
+    with pytest.raises(ls.FileError, match=r"w.keras: Keras on torch does not keep float32; set KERAS_BACKEND to ano"):
+        ls.save_weights(tmp_path / "w.keras", found)
+    assert not (tmp_path / "w.keras").exists()
 
 
 def test_the_files_are_those_that_the_libraries_read(tmp_path):
@@ -253,7 +349,7 @@ def test_an_activation_that_a_library_has_not_is_refused(tmp_path):
 
 PLACES = {
     "w.txt": "w.txt has no ending that tells what it is",
-    "w.keras": "w.keras would be a whole model; write .weights.h5",
+    "w.keras": "w.keras is a file of Keras, which has no place for weight_ih_l0",
     "w.h5": "w.h5 is a file of Keras, which has no place for weight_ih_l0",
     "w.onnx": "w.onnx is a model of ONNX; convert to onnx",
     "none/w.npz": "there is no folder none",
@@ -283,9 +379,6 @@ def test_a_model_of_several_nodes_is_asked_for_one(tmp_path):
     assert command(tmp_path / "two.onnx", "--to", "torch", "--no-check", "--prefix", "second")[0] == 0
     status, _, said = command(tmp_path / "two.onnx", "--from", "torch", "--to", "torch")
     assert "two.onnx is a model, whose nodes say what they are" in said
-    three = ls.convert(saved(LAYOUTS["pytorch"], stack(count=3)), source="torch", target="onnx")
-    with pytest.raises(ls.FileError, match="is to hold one node, which is one layer, got 3"):
-        ls.save_weights(tmp_path / "three.onnx", three)
 
 
 NODES = {"keras.onnx": "LSTM__69", "torch_dynamo.onnx": "node_gru__1", "torch_script.onnx": "/lstm/LSTM_1"}
@@ -362,8 +455,7 @@ def test_where_the_sides_disagree_nothing_is_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("target", "place", "sentence"),
     [
-        ("onnx", "big.onnx", "big.onnx is to hold one node, which is one layer, got 2; write .npz"),
-        ("keras", "big.keras", "big.keras would be a whole model; write .weights.h5, and load it with model.load_weig"),
+        ("mlx", "big.keras", "big.keras is a file of Keras, which has no place for l0."),
         ("mlx", "big.h5", "big.h5 is a file of Keras, which has no place for l0."),
         ("keras", "big.onnx", "big.onnx is a model of ONNX; convert to onnx, or give the file another ending"),
         ("keras", "big.txt", "big.txt has no ending that tells what it is; expected .npz, "),

@@ -8,6 +8,7 @@ from lstm_spec.report.console import diagnosis_lines
 from lstm_spec.targets.contract import Target
 from lstm_spec.targets.layouts import layout
 from lstm_spec.verify.checks import CHECKS
+from lstm_spec.verify.gate_faults import gate_faults
 from lstm_spec.verify.selftest import planted
 from tests import faulty, faulty_gradients
 
@@ -162,3 +163,10 @@ def test_planted_hypotheses_are_recognised(spec):
             said = {d.sentence for d in report.diagnosis}
             # A clip far out changes nothing but the last digits, and is told as what it costs.
             assert fault.sentence in said or (fault.kind == "clip" and report.diagnosis), fault.id
+
+
+@pytest.mark.parametrize("place", ["a", "c", "h"])
+def test_faults_of_several_equations_are_made_of_cells_with_limits_too(place):
+    made = gate_faults(ls.lstm(clip={place: 0.5}))
+    assert made
+    assert all(h.program.states == ("h", "c") for h in made)

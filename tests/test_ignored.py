@@ -12,7 +12,7 @@ from lstm_spec.spec.layers import layers
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.recurrent import gru, rnn
 from lstm_spec.targets.contract import Target
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
 from lstm_spec.verify.diagnose import hypotheses
 from lstm_spec.verify.ignored import ignored, ignored_in_network
 
@@ -22,7 +22,7 @@ def _few_cases(monkeypatch):
     monkeypatch.setattr(
         prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=8, seeded=8, sizes=(2, 3))}
     )
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 20)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 20)
 
 
 CELLS = {

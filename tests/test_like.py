@@ -142,6 +142,13 @@ class Renamed(torch.nn.Module):
         (lambda n, m: 3, "torch.nn.LSTM", "<lambda> makes an int; expected a torch.nn.Module"),
         (Cell, "torch.nn.LSTMcell", 'nothing is known to be like "torch.nn.LSTMcell"; did you mean torch.nn.LSTMCell?'),
         (Cell, "torch.nn.LSTM(layers=2)", "torch.nn.LSTM has no argument layers that is known here; there is input_s"),
+        (Cell, "torch.nn.LSTM(nonlinearity='relu')", "LSTM has no argument nonlinearity that is known here; there is"),
+        (
+            Cell,
+            "torch.nn.LSTM(bogus=1)",
+            "is input_size, hidden_size, num_layers, bidirectional, batch_first, bias, proj",
+        ),
+        (Cell, "torch.nn.RNNCell(bogus=1)", "there is input_size, hidden_size, bias, nonlinearity, device$"),
         (Cell, "torch.nn.LSTM(2)", r"cannot read torch.nn.LSTM\(2\); expected torch.nn.LSTM\(argument=value\)"),
         (Cell, "torch.nn.LSTM(", r"cannot read torch.nn.LSTM\(; expected"),
     ],

@@ -12,12 +12,14 @@ from lstm_spec.cli import main
 from lstm_spec.spec.onnx import Operator
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.onnx_file import nodes
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
+from lstm_spec.verify.replay import ReplayError, replay
 from lstm_spec.verify.run import verify
 from tests.onnx_models import EVERY, model, spoilt, weights
 from tests.pages import check_page
 from tests.pages import text as text_of
 from tests.test_onnx_targets import by_hand
+from tests.test_snippet import pasted
 
 onnx = pytest.importorskip("onnx")
 
@@ -26,7 +28,7 @@ onnx = pytest.importorskip("onnx")
 def _few_cases(monkeypatch):
     few = replace(prepare.PROFILES["quick"], small=6, seeded=4, sizes=(2, 3, 5))
     monkeypatch.setattr(prepare, "PROFILES", {"quick": few})
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 20)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 20)
 
 
 def saved(path, changed):
@@ -313,3 +315,33 @@ def test_the_clip_of_onnx_runtime_is_a_deviation_that_is_known(tmp_path):
     statuses = {c["id"]: c["status"] for c in report["nodes"][0]["checks"]}
     assert statuses["step"] == "known_deviation"
     assert verified(path, "--reading", "clip=gates")[0] == 0
+
+
+@pytest.fixture
+def clipped(tmp_path, monkeypatch):
+    """The report about a model whose second node has a clip that the reference evaluator does not heed."""
+    monkeypatch.chdir(tmp_path)
+    both = model(Operator(inputs=frozenset({"B"})))
+    both.graph.node.append(model(Operator(inputs=frozenset({"B"}), clip=0.5)).graph.node[0])
+    path = saved(tmp_path / "two.onnx", both)
+    status, report = verified(path.name, "--runtime", "reference", "--checks", "signature,step")
+    assert status == 1
+    assert [node["verdict"] for node in report["nodes"]] == ["verified", "discrepancy"]
+    return report
+
+
+def test_what_is_shown_of_a_node_finds_it_in_the_model(clipped, tmp_path):
+    shown = clipped["nodes"][1]["counterexample"]["snippet"]
+    assert 'target = nodes("two.onnx", "reference")[1].target' in shown
+    assert "AssertionError" in pasted(shown, tmp_path).stderr
+
+
+def test_a_report_about_a_model_is_replayed_at_its_first_failing_node(clipped, tmp_path):
+    again = replay(clipped)
+    assert (again.reproduced, again.target) == (True, clipped["nodes"][1]["name"])
+    (tmp_path / "two.onnx").write_bytes(model(Operator(inputs=frozenset({"B"}))).SerializeToString())
+    with pytest.raises(ReplayError, match=r"is about node 1 of two\.onnx, which has 1 recurrent node$"):
+        replay(clipped)
+    clipped["nodes"][1]["given"]["node"] = {"number": "first"}
+    with pytest.raises(ReplayError, match="given is not how verify names a target"):
+        replay(clipped)

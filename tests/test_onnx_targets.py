@@ -1,5 +1,6 @@
 """The recurrent operators of ONNX in runtimes, as targets; what a runtime does wrong is planted in one made by hand."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 import lstm_spec as ls
 from lstm_spec.spec.onnx import INPUTS, Operator
 from lstm_spec.targets.contract import TargetError
+from lstm_spec.targets.like import like
 from lstm_spec.targets.onnx import operator_target
 from lstm_spec.targets.onnx_runtimes import RUNTIMES, Runtime
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
 from tests import onnx_in_numpy
 
 onnx = pytest.importorskip("onnx")
@@ -23,7 +25,7 @@ def _few_cases(monkeypatch):
     monkeypatch.setattr(
         prepare, "PROFILES", {"quick": replace(prepare.PROFILES["quick"], small=10, seeded=6, sizes=(2, 3, 5))}
     )
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 40)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 40)
 
 
 def by_hand(change=lambda attributes, feeds: (attributes, feeds)):
@@ -128,3 +130,27 @@ def test_a_package_that_is_not_installed_is_named_with_its_remedy():
     missing = replace(RUNTIMES["onnxruntime"], package="onnxruntime_of_tomorrow")
     with pytest.raises(TargetError, match=r"needs ONNX Runtime; install it with: pip install 'lstm_spec\[onnx\]'"):
         operator_target(missing)
+
+
+@pytest.mark.parametrize(
+    "which", ["onnxruntime", *(pytest.param(w, marks=pytest.mark.catalogue) for w in ("reference", "openvino"))]
+)
+def test_layers_on_top_of_each_other_are_verified_as_a_whole(which):
+    pytest.importorskip({"reference": "onnx"}.get(which, which))
+    target = like(f"onnx.LSTM(layers=2, direction='bidirectional', runtime='{which}')")
+    report = ls.verify(target, profile="quick", diagnose=False, checks=("signature", "step", "sequence", "carry"))
+    assert report.verdict == "verified", str(report)
+    assert report.spec == "2 layers of ONNX LSTM(direction=bidirectional)"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("layers=0", "onnx.LSTM(layers=0): layers is a positive number, got 0"),
+        ("layers=2, layout=1", "several layers are made with layout=0 and without sequence_lens"),
+        ("layers=2, inputs=('sequence_lens',)", "several layers are made with layout=0 and without sequence_lens"),
+    ],
+)
+def test_layers_that_cannot_be_made_are_one_sentence(given, message):
+    with pytest.raises(TargetError, match=re.escape(message)):
+        like(f"onnx.LSTM({given})")

@@ -132,9 +132,10 @@ def test_what_a_function_leaves_out_is_as_the_specification_has_it():
         ("lstm_backward = 3", False),
     ],
 )
-def test_a_backward_that_fits_and_stands_beside_a_function_is_its_own(tmp_path, beside, taken):
-    (tmp_path / "mine.py").write_text(f"def lstm_forward(params, x, h0, c0): ...\n\n\n{beside}\n")
-    assert (load(f"{tmp_path / 'mine.py'}:lstm_forward").backward is not None) is taken
+@pytest.mark.parametrize("name", ["lstm_forward", "lstm"])
+def test_a_backward_that_fits_and_stands_beside_a_function_is_its_own(tmp_path, name, beside, taken):
+    (tmp_path / "mine.py").write_text(f"def {name}(params, x, h0, c0): ...\n\n\n{beside}\n")
+    assert (load(f"{tmp_path / 'mine.py'}:{name}").backward is not None) is taken
 
 
 def test_a_layout_that_is_given_overrides_what_the_target_says():

@@ -18,7 +18,7 @@ from lstm_spec.targets.held import Held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout
 from lstm_spec.targets.python import target_of
-from lstm_spec.verify import prepare, search
+from lstm_spec.verify import prepare, simplify
 from lstm_spec.verify.cases import seeded_case, with_lengths
 from lstm_spec.verify.fit import UsageError
 from lstm_spec.verify.regimes import REGIMES
@@ -35,7 +35,7 @@ def _few_cases(monkeypatch):
     """Ask little: whether a fault is found here does not hang on the number of cases."""
     quick = replace(prepare.PROFILES["quick"], small=16, seeded=8, sizes=(1, 2, 3, 5))
     monkeypatch.setattr(prepare, "PROFILES", {"quick": quick})
-    monkeypatch.setattr(search, "SHRINKING_CALLS", 60)
+    monkeypatch.setattr(simplify, "MOST_CALLS", 60)
 
 
 def report_of(fault, *, checks=ASKED):

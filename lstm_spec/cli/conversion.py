@@ -37,10 +37,11 @@ def convert(
 ) -> None:
     """Convert the weights in FILE from one library to another.
 
-    Files are .npz, .safetensors, PyTorch's .pt and .pth, Keras's .weights.h5 and .keras, and .onnx, a model with one
-    recurrent node. Layers and directions are read off the names. Then each library runs its own arrays, and what it
-    returns is held against the equations; where one is not installed, the equations are computed in its place. Nothing
-    is written where they disagree. Nothing in a file is run: of a pickle only tensors are read.
+    Files are .npz, .safetensors, PyTorch's .pt and .pth, Keras's .weights.h5 and .keras, and .onnx, a model with a
+    recurrent node for each layer, of which --prefix names one to be read. Layers and directions are read off the names.
+    Then each library runs its own arrays, and what it returns is held against the equations; where one is not
+    installed, the equations are computed in its place. Nothing is written where they disagree. Nothing in a file is
+    run: of a pickle only tensors are read.
 
     Exit status: 0 converted, 1 both sides do not compute the same, 2 the weights cannot be converted, 3 converted, but
     a run of such weights tells little.
@@ -51,8 +52,8 @@ def convert(
     """
     from lstm_spec.report.aside import aside
     from lstm_spec.report.conversion import conversion_dict, conversion_lines
+    from lstm_spec.targets.convert import convert as converted
     from lstm_spec.targets.weight_files import check_weights, save_weights
-    from lstm_spec.targets.weight_files import convert as converted
     from lstm_spec.verify.conversion import agreement
 
     check_place(output)

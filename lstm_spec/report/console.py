@@ -9,9 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from lstm_spec.compute.contracts import differences
+from lstm_spec.compute.formats import STORED
 from lstm_spec.report.together import together
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR
+from lstm_spec.verify.literals import shortest
+from lstm_spec.verify.prepare import OF_STATES
 from lstm_spec.verify.run import EXPLAINED
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.verdict import (
@@ -19,6 +22,7 @@ from lstm_spec.verify.verdict import (
     ERROR,
     INCONCLUSIVE,
     KNOWN_DEVIATION,
+    NOT_CLAIMED,
     NOT_REACHED,
     VERIFIED,
     CheckResult,
@@ -63,6 +67,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(_table(report.checks))
     for check in report.checks:
+        if check.status == NOT_CLAIMED and check.id in OF_STATES:
+            _print_line(console, f"{check.id}: {check.message}")
         if check.status in (DISCREPANCY, INCONCLUSIVE, KNOWN_DEVIATION, ERROR):
             console.print(Text.assemble(("\n" + check.id, "bold"), f": {check.clause}"), soft_wrap=True)
             _print_line(console, check.message)
@@ -191,4 +197,8 @@ def _named(case: Case) -> list[tuple[str, Array]]:
 
 
 def _numbers(array: Array) -> str:
-    return np.array2string(array, separator=", ", floatmode="unique").replace("\n", "").replace("  ", " ")
+    if array.dtype.name == STORED:
+        text = np.array2string(array, separator=", ", formatter={"all": shortest})
+    else:
+        text = np.array2string(array, separator=", ", floatmode="unique")
+    return text.replace("\n", "").replace("  ", " ")

@@ -11,6 +11,7 @@ from typing import Any
 from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import LAYOUTS
+from lstm_spec.targets.modules import backward_beside
 from lstm_spec.targets.packing import LayoutError
 
 METHODS = ("forward", "__call__", "call", "run", "predict", "apply", "forward_pass", "step")
@@ -111,8 +112,8 @@ class OwnCode:
     @property
     def backward_beside(self) -> str | None:
         """The name of a backward pass in the module of a function, None where there is none."""
-        names = (f"{getattr(self.value, '__name__', '')}_backward", "backward")
-        return next((n for n in names if self.is_function and inspect.isroutine(self.module.get(n))), None)
+        found = backward_beside(self.value) if self.is_function else None
+        return next((name for name, value in self.module.items() if inspect.isroutine(found) and value is found), None)
 
     def source(self, imports: str, name: str) -> str:
         """Return the text of an adapter. imports: lines that find it as ``target``; name: how the user calls it."""

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from sympy import Expr, MatrixSymbol, S, Symbol, linsolve
@@ -73,6 +74,13 @@ def infer_dimensions(program: Program, shapes: Mapping[str, Sequence[int]]) -> d
     arrays = [
         Given(name, program.symbols[canonical_name(program, name)], _shape(name, s)) for name, s in shapes.items()
     ]
+    for given in arrays:
+        _check_positive(given)
+    return dict(_sizes(program, tuple(arrays)))
+
+
+@lru_cache(maxsize=1024)
+def _sizes(program: Program, arrays: tuple[Given, ...]) -> dict[str, int]:
     _check_ties(program, arrays)
     facts = [fact for given in arrays for fact in _facts(program, given)]
     solved, _ = _solve(facts)
@@ -123,10 +131,13 @@ def canonical_name(program: Program, name: str) -> str:
     raise DimensionError(f"{program.name} has no value named {name}{hint}")
 
 
-def _facts(program: Program, given: Given) -> list[Fact]:
-    expected = array_shape(given.symbol.shape)
+def _check_positive(given: Given) -> None:
     if not all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in given.shape):
         raise DimensionError(f"the shape of {given} must hold positive integers, got {given.shape}")
+
+
+def _facts(program: Program, given: Given) -> list[Fact]:
+    expected = array_shape(given.symbol.shape)
     per_row = given.symbol.name not in program.shared
     if len(given.shape) < len(expected) or (len(given.shape) > len(expected) and not per_row):
         axes = "1 axis" if len(expected) == 1 else f"{len(expected)} axes"
@@ -217,7 +228,7 @@ def _require_positive(program: Program, solved: Mapping[Symbol, Fraction], facts
 
 
 def _underdetermined(
-    program: Program, missing: list[str], solved: Mapping[Symbol, Fraction], arrays: list[Given]
+    program: Program, missing: list[str], solved: Mapping[Symbol, Fraction], arrays: Sequence[Given]
 ) -> str:
     def still_open(symbol: MatrixSymbol) -> set[str]:
         return {s.name for side in symbol.shape for s in side.free_symbols if s not in solved}

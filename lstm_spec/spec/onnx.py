@@ -31,6 +31,13 @@ KINDS = ("LSTM", "GRU", "RNN")
 DIRECTIONS: Mapping[str, Literal["forward", "reverse", "both"]] = MappingProxyType(
     {"forward": "forward", "reverse": "reverse", "bidirectional": "both"}
 )
+"""What the attribute direction says, with what a layer of a network calls it."""
+
+OF_LAYERS: Mapping[str, Literal["forward", "reverse", "bidirectional"]] = MappingProxyType(
+    {"forward": "forward", "reverse": "reverse", "both": "bidirectional"}
+)
+"""The inverse of ``DIRECTIONS``."""
+
 _s = SLOTS[0]
 
 

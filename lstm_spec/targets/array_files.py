@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lstm_spec.targets.keras_files import check_keras, read_keras, write_keras
+from lstm_spec.targets.keras_model import check_model, write_model
 from lstm_spec.targets.numpy_files import check_npz, read_npz, write_npz
 from lstm_spec.targets.reading import FileError
 from lstm_spec.targets.safetensors_files import check_safetensors, read_safetensors, write_safetensors
@@ -26,7 +27,12 @@ class Format:
     check: Callable[[str | Path, Arrays], None]
 
 
-_TORCH, _KERAS = Format(read_torch, write_torch, check_torch), Format(read_keras, write_keras, check_keras)
+def _check_model(path: str | Path, arrays: Arrays) -> None:
+    check_keras(path, arrays)
+    check_model(path, arrays)
+
+
+_TORCH = Format(read_torch, write_torch, check_torch)
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
@@ -34,8 +40,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         ".safetensors": Format(read_safetensors, write_safetensors, check_safetensors),
         ".pt": _TORCH,
         ".pth": _TORCH,
-        ".h5": _KERAS,
-        ".keras": _KERAS,
+        ".h5": Format(read_keras, write_keras, check_keras),
+        ".keras": Format(read_keras, write_model, _check_model),
     }
 )
 """The formats by the ending of a file's name; ``.weights.h5`` ends in ``.h5`` too."""

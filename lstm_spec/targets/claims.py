@@ -1,12 +1,13 @@
 """The specification that a target claims: a cell, or a network of cells."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from lstm_spec.spec.layers import layers
 from lstm_spec.spec.network import PAST_LENGTH, Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.cells import find_spec
-from lstm_spec.targets.contract import Target, TargetError
+from lstm_spec.targets.contract import Target, TargetError, ends
 
 
 def claimed(target: Target, spec: str | Program | Network | None = None) -> Program | Network:
@@ -30,4 +31,12 @@ def claimed(target: Target, spec: str | Program | Network | None = None) -> Prog
         found = layers(found, count=target.layers, bidirectional=target.bidirectional)
     if target.past_length is not None:
         found = replace(network_of(found), past_length=target.past_length)  # type: ignore[arg-type]
+    for key in ("initial", "final", "cotangents"):
+        _check_states(target, key, ends(target, found).every)
     return found
+
+
+def _check_states(target: Target, key: str, states: Iterable[str]) -> None:
+    named = getattr(target, key)
+    if named is not None and not (isinstance(named, tuple | list) and set(named) <= set(states)):
+        raise TargetError(f"{target.name}.{key} is a tuple of some of the states {', '.join(states)}, got {named!r}")

@@ -9,6 +9,9 @@ Of a network the states are arrays (L·D, B, m), h then c, over layers and in th
 size, every state is an array (B, m) of its own, in the order of the network's ``states``: l0.h, l0.c, l1.h, …. Where
 initial states are zero or learned, no states are passed, and ``backward`` returns none; the final ones and their
 cotangents stay. Learned ones are among the parameters, by names such as l0.h0 of shape (m,).
+
+A target may take some of the initial states, return some of the final ones, and take cotangents of some. What it does
+not take is zero in every case that it is asked, and not passed to it; what it does not return is not looked at.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +25,7 @@ from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.arrays import has_float64
 from lstm_spec.targets.calls import Arguments, Function, MisbehaviourError, Past, Remote, perform
-from lstm_spec.targets.held import Held, held
+from lstm_spec.targets.held import held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.origin import Origin
 
@@ -46,8 +49,10 @@ class Target:
     names. past_length: what y holds past a row's length, where it takes ``lengths``. origin: how Python gets at it,
     None where no name leads there. possible: whether it can have given sizes, {"n": …, "m": …}; by default all. sizes:
     those to ask for, where others are impossible or dear, with numbers of steps "T" and of rows "B" where these matter
-    too. shapes: of its parameters by name at some sizes, where its layout is to be identified. versions: of the
-    packages it is made of. release: called when a verification is over, to end a process that the target runs in; the
+    too. shapes: of its parameters by name at some sizes, where its layout is to be identified. initial: the initial
+    states that it takes, by name, by default all; final: those that it returns in the end, by default all; cotangents:
+    those final states of which backward takes the cotangent, by default all that it returns. versions: of the packages
+    it is made of. release: called when a verification is over, to end a process that the target runs in; the
     next call starts another. reentrant: whether several threads may call it at once.
     """
 
@@ -67,14 +72,49 @@ class Target:
     possible: Callable[[Mapping[str, int]], bool] = lambda sizes: True
     sizes: tuple[Mapping[str, int], ...] | None = None
     shapes: Mapping[str, tuple[int, ...]] | None = None
+    initial: tuple[str, ...] | None = None
+    final: tuple[str, ...] | None = None
+    cotangents: tuple[str, ...] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
     reentrant: bool = False
 
 
 @dataclass(frozen=True)
+class Ends:
+    """The arrays of states that go over the ends of a sequence, by the names and in the order of ``Held.states``.
+
+    every: all that there are; initial: those that are passed; final: those that are returned; cotangents: those whose
+    cotangents are passed.
+    """
+
+    every: tuple[str, ...]
+    initial: tuple[str, ...]
+    final: tuple[str, ...]
+    cotangents: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all states are taken and returned, so that a sequence may be cut anywhere."""
+        return self.initial == self.final == self.every
+
+
+def ends(target: Target, cell: Program | Network) -> Ends:
+    """Return which states a target takes and returns, of the cell or network that it is held against."""
+    own = held(target.layout, cell)
+    begun = own.states if own.network.initial == "given" else ()
+
+    def among(names: tuple[str, ...], said: tuple[str, ...] | None) -> tuple[str, ...]:
+        return names if said is None else tuple(name for name in names if name in said)
+
+    final = among(own.states, target.final)
+    pulled = final if target.cotangents is None else among(own.states, target.cotangents)
+    return Ends(own.states, among(begun, target.initial), final, pulled)
+
+
+@dataclass(frozen=True)
 class Outputs:
-    """What one call returned, in the specification's own terms: y (T, B, m) and every final state (B, m) by name."""
+    """What one call returned, in the specification's own terms: y (T, B, m) and final states (B, m) by name."""
 
     y: Array
     states: Mapping[str, Array]
@@ -119,8 +159,8 @@ def call_forward(
     Raises MisbehaviourError for an exception in the target, and for values of the wrong kind, number, shape or dtype.
     """
     arguments = replace(forward_arguments(target, cell, params, x, states, lengths), memory=memory)
-    own = held(target.layout, cell)
-    call, results = perform(getattr(target, method), method, arguments, ("y", *own.states), arrays=target.arrays)
+    own, names = held(target.layout, cell), ("y", *ends(target, cell).final)
+    call, results = perform(getattr(target, method), method, arguments, names, arrays=target.arrays)
     return read_outputs(results, target, cell, x, states or own.blank_states(params, x.shape[1])), call
 
 
@@ -141,7 +181,7 @@ def call_backward(
     states. Raises MisbehaviourError as ``call_forward`` does.
     """
     arguments = forward_arguments(target, cell, params, x, states, lengths)
-    asked = with_cotangents(held(target.layout, cell), arguments, dy, dstates)
+    asked = with_cotangents(target, cell, arguments, dy, dstates)
     names = ("dparams", *(f"d{name}" for name, _ in arguments.rest))
     assert target.backward is not None
     call, results = perform(target.backward, "backward", asked, names, arrays=target.arrays)
@@ -158,15 +198,23 @@ def forward_arguments(
 ) -> Arguments:
     """Return the arguments of a forward pass, given as ``call_forward`` takes them, as a target takes them."""
     own = held(target.layout, cell)
-    initial = zip(own.states, own.to_states(states), strict=True) if states else ()
-    rest = [("x", target.layout.to_x(x)), *((f"{name}0", s) for name, s in initial)]
+    initial = dict(zip(own.states, own.to_states(states), strict=True)) if states else {}
+    taken = ends(target, cell).initial
+    rest = [("x", target.layout.to_x(x)), *((f"{name}0", initial[name]) for name in taken)]
     return Arguments(own.pack(params), rest, lengths)
 
 
-def with_cotangents(own: Held, forward: Arguments, dy: Array, dstates: tuple[Array, ...]) -> Arguments:
-    """Return the arguments of a backward pass: those of its forward pass, dy (T, B, m), and one for every state."""
-    final = zip(own.states, own.to_states(dstates), strict=True)
-    return replace(forward, rest=[*forward.rest, ("dy", own.to_y(dy)), *((f"d{name}", d) for name, d in final)])
+def with_cotangents(
+    target: Target, cell: Program | Network, forward: Arguments, dy: Array, dstates: tuple[Array, ...]
+) -> Arguments:
+    """Return the arguments of a backward pass: those of its forward pass, dy (T, B, m), and those of final states.
+
+    dstates: one for every state, of which the target is given those that it takes.
+    """
+    own = held(target.layout, cell)
+    final = dict(zip(own.states, own.to_states(dstates), strict=True))
+    taken = [(f"d{name}", final[name]) for name in ends(target, cell).cotangents]
+    return replace(forward, rest=[*forward.rest, ("dy", own.to_y(dy)), *taken])
 
 
 def read_outputs(
@@ -181,10 +229,11 @@ def read_outputs(
     sizes = (*x.shape[:2], y_shape[-1])
     held_shape = own.to_y(np.zeros(y_shape)).shape
     _check_shape("y", results["y"], held_shape, "(T, B, m)" if len(y_shape) == 3 else "(B, m)", sizes)
+    final = ends(target, cell).final
     for name, given in zip(own.states, own.to_states(states), strict=True):
-        _check_shape(name, results[name], given.shape, "(B, m)", sizes)
-    final = own.from_states(tuple(results[name] for name in own.states))
-    return Outputs(own.from_y(results["y"]), dict(zip(own.spec.states, final, strict=True)))
+        if name in final:
+            _check_shape(name, results[name], given.shape, "(B, m)", sizes)
+    return Outputs(own.from_y(results["y"]), own.from_some({name: results[name] for name in final}))
 
 
 def read_gradients(
@@ -206,9 +255,8 @@ def read_gradients(
             raise MisbehaviourError(f"d{name} has shape {array.shape}; expected {given.shape}, that of {name}")
     packed = {name: gradients[name] for name in arguments.params}
     unpacked = own.unpack_gradients(packed, params)
-    returned = tuple(gradients[name] for name, _ in arguments.rest[1:])
-    initial = zip(cell.states, own.from_states(returned), strict=True) if returned else ()
-    states = {f"{name}0": d for name, d in initial}
+    initial = own.from_some({name: gradients[f"{name}0"] for name in ends(target, cell).initial})
+    states = {f"{name}0": d for name, d in initial.items()}
     return Gradients({**unpacked, "x": target.layout.from_x(gradients["x"]), **states})
 
 

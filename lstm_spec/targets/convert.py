@@ -6,12 +6,14 @@ these arrays in its layout.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lstm_spec.compute.formats import STORED
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.targets.arrays import is_array, to_numpy
 from lstm_spec.targets.equivalents import ConvertError, in_cells, in_library
+from lstm_spec.targets.given_weights import Given, given_weights
 from lstm_spec.targets.held import held
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import family
@@ -38,8 +40,8 @@ class Converted:
         return {self.target.prefix + name: array for name, array in self.target.arrays.items()}
 
 
-def convert_arrays(
-    arrays: Mapping[str, Any],
+def convert(
+    given: str | Path | Mapping[str, Any],
     *,
     target: str | Layout,
     source: str | Layout | None = None,
@@ -50,33 +52,43 @@ def convert_arrays(
 ) -> Converted:
     """Return the weights of one library as another one holds them.
 
-    arrays: by the names that they were saved under, or in dictionaries of dictionaries, whose keys are joined by a
-    slash. target, source: the libraries, as names of layouts such as
-    "pytorch", "keras" or "onnx", which stand for all cells of that library; a Layout, or a TOML file of one; without
-    ``source`` the one that names and shapes fit. spec: whose parameters they are, where that is no usual cell. prefix:
-    what stands before the names, such as "encoder.lstm."; without it whatever does. target_prefix: what is to stand
-    before the new ones. sizes: n, m, … where these are to be checked.
+    given: arrays by the names that they were saved under, or in dictionaries of dictionaries, whose keys are joined by
+    a slash; or a file of them: .npz, .safetensors, PyTorch's .pt and .pth, Keras's .weights.h5 and .keras; or a model
+    of ONNX, which says itself what it is, and of whose recurrent nodes ``prefix`` names one. target, source: the
+    libraries, as names of layouts such as "pytorch", "keras" or "onnx", which stand for all cells of that library; a
+    Layout, or a TOML file of one; without ``source`` the one that names and shapes fit. spec: whose parameters they
+    are, where that is no usual cell. prefix: what stands before the names, such as "encoder.lstm."; without it whatever
+    does. target_prefix: what is to stand before the new ones. sizes: n, m, … where these are to be checked.
 
-    Raises ConvertError or LayoutError in one sentence for arrays that are no such weights, and where the other library
-    has no place for them.
+    Raises ConvertError or LayoutError in one sentence for arrays that are no such weights and where the other library
+    has no place for them, FileError for a file that cannot be read, TargetError where a package is missing.
 
     >>> import numpy as np
     >>> torch = {"weight_ih_l0": np.eye(8, 3), "weight_hh_l0": np.eye(8, 2), "bias_ih_l0": np.ones(8),
     ...          "bias_hh_l0": np.ones(8)}
-    >>> found = convert_arrays(torch, source="pytorch", target="keras")
+    >>> found = convert(torch, source="pytorch", target="keras")
     >>> {name: array.shape for name, array in found.arrays.items()}
     {'kernel': (3, 8), 'recurrent_kernel': (2, 8), 'bias': (8,)}
     >>> found.notes
     ('the two biases of every gate were added, which cannot be undone',)
     """
-    every = {name: to_numpy(a, "torch" if is_array(a, "torch") else "numpy") for name, a in _flat(arrays)}
+    own = given_weights(given, source=source, spec=spec, prefix=prefix)
+    try:
+        return _converted(own, target, target_prefix, sizes or {})
+    except ConvertError as error:
+        where = "" if isinstance(given, Mapping) else f"{given}: "
+        raise ConvertError(f"{where}{error}") from None
+
+
+def _converted(own: Given, target: str | Layout, prefix: str, sizes: Mapping[str, int]) -> Converted:
+    every = {name: to_numpy(a, "torch" if is_array(a, "torch") else "numpy") for name, a in _flat(own.arrays)}
     numbers = {name: a for name, a in every.items() if a.dtype.kind in "fiub" or a.dtype.name == STORED}
-    given = read_saved(numbers, source=source, spec=spec, prefix=prefix)
-    for name, size in (sizes or {}).items():
-        if given.sizes.get(name) != size:
-            known = ", ".join(f"{key}={value}" for key, value in given.sizes.items())
+    read = read_saved(numbers, source=own.source, spec=own.spec, prefix=own.prefix)
+    for name, size in sizes.items():
+        if read.sizes.get(name) != size:
+            known = ", ".join(f"{key}={value}" for key, value in read.sizes.items())
             raise ConvertError(f"{name} was said to be {size}, but the arrays have {known}")
-    return translate(given, target, prefix=target_prefix, notes=_left_out(numbers, given))
+    return translate(read, target, prefix=prefix, notes=_left_out(numbers, read))
 
 
 def _flat(arrays: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -89,7 +101,7 @@ def _flat(arrays: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def translate(given: Weights, target: str | Layout, *, prefix: str = "", notes: Sequence[str] = ()) -> Converted:
-    """Return weights as a library holds them, in the first of its layouts that can; raises as ``convert_arrays``."""
+    """Return weights as a library holds them, in the first of its layouts that can; raises as ``convert``."""
     refusals: list[tuple[bool, ValueError]] = []
     for layout in family(target):
         try:

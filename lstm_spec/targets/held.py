@@ -112,13 +112,17 @@ class Held:
 
     def from_states(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         """Return the target's states pass by pass: the inverse of ``to_states``."""
+        return tuple(self.from_some(dict(zip(self.states, arrays, strict=True))).values())
+
+    def from_some(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Return some of the target's states, given by name, pass by pass by the names of the network."""
         by_name: dict[str, Array] = {}
-        for name, array in zip(self.states, arrays, strict=True):
+        for name, array in arrays.items():
             if name in self.network.states:
                 by_name[name] = self.layout.from_state(array)
             else:
                 by_name |= zip(self.network.stacks[name], self.layout.from_stack(array), strict=True)
-        return tuple(by_name[name] for name in self.network.states)
+        return {name: by_name[name] for name in self.network.states if name in by_name}
 
     def to_y(self, y: Array) -> Array:
         """Return the output, or its gradient, as the target holds it."""

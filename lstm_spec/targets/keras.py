@@ -16,7 +16,7 @@ from lstm_spec.targets.example import example
 from lstm_spec.targets.frameworks import Framework, Run
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
-from lstm_spec.targets.modules import failing_as, kind_of, required
+from lstm_spec.targets.modules import failing_as, kind_of, kinds, required
 
 _LAYOUTS: Mapping[str, str] = MappingProxyType({"LSTM": "keras", "GRU": "keras_gru", "SimpleRNN": "keras_rnn"})
 _MERGES: Mapping[str, Any] = MappingProxyType(
@@ -24,6 +24,9 @@ _MERGES: Mapping[str, Any] = MappingProxyType(
 )
 _FUNCTIONS: Mapping[str, str] = MappingProxyType({"linear": "identity", "exponential": "exp"})
 """Functions that go by other names here than in Keras."""
+
+_BOTH = "Bidirectional"
+_GATED = ("LSTM", "LSTMCell", "GRU", "GRUCell")
 
 _BACKENDS = ("torch", "jax", "tensorflow", "numpy")
 _LISTED = "torch, jax, tensorflow or numpy"
@@ -39,18 +42,18 @@ class Layer:
     """
 
     kind: str
-    layer: str = "LSTM"
-    merge_mode: str = "concat"
+    layer: str = kinds("LSTM", _BOTH)
+    merge_mode: str = kinds("concat", _BOTH)
     activation: str = "tanh"
-    recurrent_activation: str = "sigmoid"
+    recurrent_activation: str = kinds("sigmoid", *_GATED, _BOTH)
     use_bias: bool = True
-    reset_after: bool = True
-    go_backwards: bool = False
-    unroll: bool = False
-    zero_output_for_mask: bool = False
-    implementation: int = 2
-    use_cudnn: bool | str = "auto"
-    lengths: bool = False
+    reset_after: bool = kinds(True, "GRU", "GRUCell", _BOTH)
+    go_backwards: bool = kinds(False, *_LAYOUTS, _BOTH)
+    unroll: bool = kinds(False, *_LAYOUTS, _BOTH)
+    zero_output_for_mask: bool = kinds(False, *_LAYOUTS, _BOTH)
+    implementation: int = kinds(2, *_GATED, _BOTH)
+    use_cudnn: bool | str = kinds("auto", "LSTM", "GRU", _BOTH)
+    lengths: bool = kinds(False, *_LAYOUTS, _BOTH)
 
     def target(self, made: Any, name: str) -> Target:
         """Return the target of a layer, or of what makes one; by default that of Keras's own.
@@ -80,7 +83,7 @@ class Layer:
     @property
     def spec(self) -> Program | Network:
         """The cell, or the network of it where it does not run forward."""
-        if self.kind == "Bidirectional":
+        if self.kind == _BOTH:
             return layers(self.cell, bidirectional=True, merge=_MERGES[self.merge_mode])
         return layers(self.cell, direction="go_backwards") if self.go_backwards else self.cell
 
@@ -90,11 +93,11 @@ class Layer:
         found = find_layout(_LAYOUTS[self._inner])
         if self._inner == "GRU" and not self.reset_after:
             found = replace(found, biases=1)
-        return replace(found, axes="BTI DBI") if self.kind == "Bidirectional" else found
+        return replace(found, axes="BTI DBI") if self.kind == _BOTH else found
 
     @property
     def _inner(self) -> str:
-        return self.layer if self.kind == "Bidirectional" else self.kind.removesuffix("Cell")
+        return self.layer if self.kind == _BOTH else self.kind.removesuffix("Cell")
 
     def _made(self, keras: Any, make: Any, m: int, dtype: str) -> Any:
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
@@ -102,13 +105,13 @@ class Layer:
         if self.kind.endswith("Cell"):
             return make(m, dtype=dtype, **given)
         given = {"return_sequences": True, "return_state": True, "dtype": dtype, **given}
-        if self.kind != "Bidirectional":
+        if self.kind != _BOTH:
             return make(m, **given)
         merge = {key: ours[key] for key in ("merge_mode",) if key in ours}
         return make(getattr(keras.layers, self.layer)(m, **given), dtype=dtype, **merge)
 
     def _target(self, keras: Any, framework: Framework, build: Any, name: str, about: Mapping[str, Any]) -> Target:
-        both, stepped = self.kind == "Bidirectional", self.kind.endswith("Cell")
+        both, stepped = self.kind == _BOTH, self.kind.endswith("Cell")
 
         def built(n: int, m: int, dtype: str) -> Any:
             layer = build(m, dtype)

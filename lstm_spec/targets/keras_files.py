@@ -52,8 +52,6 @@ def read_keras(path: str | Path) -> dict[str, Array]:
 
 def check_keras(path: str | Path, arrays: Mapping[str, Array]) -> None:
     """Raise FileError for what no file of Keras's weights can hold, TargetError without h5py."""
-    if str(path).endswith(".keras"):
-        raise FileError(f"{path} would be a whole model; write .weights.h5, and load it with model.load_weights")
     if wrong := [name for name in arrays if not _NAME.fullmatch(name)]:
         raise FileError(
             f"{path} is a file of Keras, which has no place for {wrong[0]}; convert to keras, or write .npz"
@@ -70,6 +68,16 @@ def write_keras(path: str | Path, arrays: Mapping[str, Array]) -> None:
     with _package(path).File(path, "w") as file:
         for place, array in _placed(arrays):
             file[place] = array
+
+
+def layer_of(name: str) -> tuple[str, str, str]:
+    """Return of the name of a weight what layer it is of, "r" where that runs in reverse, and which weight it is.
+
+    >>> layer_of("l1r.kernel")
+    ('1', 'r', 'kernel')
+    """
+    parts = _parts(name)
+    return parts["index"] or "0", parts["reverse"] or "", parts["weight"]
 
 
 def _datasets(h5py: Any, file: Any) -> Iterator[tuple[str, Any]]:

@@ -31,14 +31,17 @@ LIKE: Mapping[str, str] = MappingProxyType(
         "tinygrad.nn.LSTMCell": "lstm_spec.targets.tinygrad:Cell",
         "paddle.nn.LSTM": "lstm_spec.targets.paddle:Layer",
         "numpy-rows": "lstm_spec.targets.signatures:Rows",
+        "numpy-rows-sequence": "lstm_spec.targets.signatures:RowsSequence",
         "numpy-columns": "lstm_spec.targets.signatures:Columns",
+        "numpy-columns-sequence": "lstm_spec.targets.signatures:ColumnsSequence",
         **dict.fromkeys((f"onnx.{kind}" for kind in ("LSTM", "GRU", "RNN")), "lstm_spec.targets.onnx:Node"),
     }
 )
 """The originals, each with the class that knows its interface.
 
-That is a dataclass with the arguments of the original's constructor, with ``kind``, the last part of its name, and with
-a method ``target(made, name)``, where ``made`` is what stands in for the original, or None for the original itself.
+That is a dataclass with the arguments of the original's constructor, those that only some kinds have made by
+``modules.kinds``; with ``kind``, the last part of its name; and with a method ``target(made, name)``, where ``made`` is
+what stands in for the original, or None for the original itself.
 """
 
 
@@ -57,12 +60,13 @@ def interface(original: str) -> Any:
     """Return what knows the interface of an original, with its arguments; raises TargetError in one sentence."""
     known, given = _read(original)
     knowing: Any = find_attribute(*LIKE[known].split(":"))
-    taken = [f.name for f in fields(knowing) if f.name != "kind"]
+    kind = known.rpartition(".")[2]
+    taken = [f.name for f in fields(knowing) if f.name != "kind" and kind in f.metadata.get("kinds", (kind,))]
     for key in given:
         if key not in taken:
             raise TargetError(f"{known} has no argument {key} that is known here; there is {', '.join(taken)}")
     try:
-        return knowing(kind=known.rpartition(".")[2], **given)
+        return knowing(kind=kind, **given)
     except ValueError as error:
         raise TargetError(f"{original}: {error}") from error
 

@@ -3,9 +3,11 @@
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -62,11 +64,18 @@ def find_attribute(place: str, path: str, *, wanted: Callable[[Any], bool] | Non
 
 
 def backward_beside(forward: Any) -> Any:
-    """Return what is called backward, where a function is called forward, in its module; None where nothing is."""
+    """Return the backward pass that stands beside a function in its module, by its name; None where there is none.
+
+    Beside ``lstm_forward`` that is ``lstm_backward``, and so it is beside ``lstm``.
+    """
     name = getattr(forward, "__name__", "")
-    if "forward" not in name:
-        return None
-    return getattr(sys.modules.get(forward.__module__), name.replace("forward", "backward"), None)
+    called = name.replace("forward", "backward") if "forward" in name else f"{name}_backward"
+    return getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
+
+
+def kinds(default: Any, *names: str) -> Any:
+    """Return the field of an interface for an argument that only originals of some kinds have."""
+    return field(default=default, metadata={"kinds": names})
 
 
 def _public(value: Any, wanted: Callable[[Any], bool]) -> list[str]:

@@ -13,8 +13,9 @@ from lstm_spec.targets.held import held
 from lstm_spec.targets.modules import required
 from lstm_spec.targets.onnx import Array, inputs, operator_target
 from lstm_spec.targets.onnx_model import shapes, single_node
-from lstm_spec.targets.onnx_runtimes import Run, Runtime, runtime
+from lstm_spec.targets.onnx_runtimes import RUNTIMES, Run, Runtime, runtime
 from lstm_spec.targets.onnx_tensors import TensorError, Tensors, read_model
+from lstm_spec.targets.origin import NodeAt, Origin
 
 _WEIGHTS = ("W", "R", "B", "P")
 
@@ -65,7 +66,16 @@ def nodes(path: str | Path, which: str | Runtime, *, chosen: Mapping[str, str] |
     """
     found = runtime(which) if isinstance(which, str) else which
     readings(chosen)
-    return tuple(_node(saved, found, chosen) for saved in saved_nodes(path))
+    every = tuple(_node(saved, found, chosen) for saved in saved_nodes(path))
+    names = [name for name, known in RUNTIMES.items() if known is found]
+    if not names:
+        return every
+    return tuple(_placed(node, str(path), NodeAt(k, names[0], chosen or {})) for k, node in enumerate(every))
+
+
+def _placed(node: Node, path: str, place: NodeAt) -> Node:
+    origin = Origin(path, "node", node=place)
+    return node if node.target is None else replace(node, target=replace(node.target, origin=origin))
 
 
 def _is_recurrent(node: Any) -> bool:

@@ -1,6 +1,6 @@
 """Models of a single node, for any attributes of the recurrent operators."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -63,22 +63,32 @@ def single_node(
     size = {"hidden_size": m} if operator.hidden_size else {}
     node = helper.make_node(operator.kind, names, outputs, **operator.attributes(), **size)
     of = shapes(operator, n, m)
-    inputs = [_value(name, dtype, of[name]) for name in names if name and name not in constants]
-    graph = helper.make_graph(
-        [node], "one_node", inputs, [_value(name, dtype, of[name]) for name in outputs], list(_initialisers(constants))
-    )
+    inputs = [value_of(name, dtype, of[name]) for name in names if name and name not in constants]
+    returned = [value_of(name, dtype, of[name]) for name in outputs]
+    return model_with([node], "one_node", inputs, returned, list(initialisers(constants)))
+
+
+def model_with(
+    nodes: Sequence[Any], name: str, inputs: Sequence[Any], outputs: Sequence[Any], constants: Sequence[Any]
+) -> bytes:
+    """Return a model of some nodes, with a name, in the versions that are written here."""
+    from onnx import helper
+
+    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     return bytes(model.SerializeToString())
 
 
-def _value(name: str, dtype: str, shape: tuple[int | str, ...]) -> Any:
+def value_of(name: str, dtype: str, shape: tuple[int | str, ...]) -> Any:
+    """Return an input or output of a graph."""
     from onnx import helper
 
     kind = np.dtype("int32" if name == "sequence_lens" else dtype)
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind), shape)
 
 
-def _initialisers(constants: Mapping[str, Array]) -> Iterator[Any]:
+def initialisers(constants: Mapping[str, Array]) -> Iterator[Any]:
+    """Yield arrays by name as a graph holds them."""
     from onnx import numpy_helper
 
     for name, array in constants.items():

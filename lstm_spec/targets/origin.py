@@ -2,9 +2,23 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class NodeAt:
+    """A recurrent node of a model: the how manieth it is, the runtime that runs it, and readings, not the default."""
+
+    number: int
+    runtime: str
+    readings: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {"number": self.number, "runtime": self.runtime, "readings": dict(self.readings)}
 
 
 @dataclass(frozen=True)
@@ -12,13 +26,14 @@ class Origin:
     """The name of a target, and what is found there.
 
     name: ``package.module:attribute`` or ``file.py:attribute``, or as ``load`` takes it. kind: a "function", an
-    "object" with methods, a "class" of such objects, what only "load" makes a target of, or the text of a "command".
-    like: the original whose interface it has.
+    "object" with methods, a "class" of such objects, what only "load" makes a target of, the text of a "command", or
+    the path of a model of which it is a "node". like: the original whose interface it has. node: where in the model.
     """
 
     name: str
-    kind: Literal["function", "object", "class", "load", "command"]
+    kind: Literal["function", "object", "class", "load", "command", "node"]
     like: str | None = None
+    node: NodeAt | None = None
 
     @property
     def forward(self) -> str:
@@ -35,6 +50,10 @@ class Origin:
                 "",
                 f"target = Command({_quoted(self.name)}).target()",
             )
+        if self.node is not None:
+            chosen = f", chosen={json.dumps(dict(self.node.readings))}" if self.node.readings else ""
+            every = f"nodes({_quoted(self.name)}, {_quoted(self.node.runtime)}{chosen})"
+            return ("from lstm_spec.targets.onnx_file import nodes", "", f"target = {every}[{self.node.number}].target")
         if self.kind == "load":
             like = f", like={_quoted(self.like)}" if self.like else ""
             return ("from lstm_spec.targets.python import load", "", f"target = load({_quoted(self.name)}{like})")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from lstm_spec.spec.cells import lstm
 from lstm_spec.spec.network import Network
+from lstm_spec.spec.onnx import OF_LAYERS
 from lstm_spec.spec.program import Program
 from lstm_spec.spec.recurrent import gru, rnn
 from lstm_spec.targets.layout import Layout
@@ -41,7 +42,8 @@ class Original:
     """The library that a layout is of.
 
     cells: the cells that it computes, by name. target: it as ``python.load`` takes it, with arguments in braces for
-    what a network is. networks: whether that is of any number of layers and directions, or of one layer forwards.
+    what a network is. networks: whether that is of any number of layers that are alike, in the same directions, or of
+    one layer forwards.
     """
 
     cells: tuple[str, ...]
@@ -57,6 +59,7 @@ class Original:
             layers=len(network.layers),
             both=first.direction == "both",
             direction="bidirect" if first.direction == "both" else "forward",
+            onnx=OF_LAYERS.get(first.direction),
             projection="W_p" in {p.name for p in first.cell.parameters},
             reset=int(first.cell.name == "gru_reset_after"),
             inputs=(*given, *(f"initial_{state}" for state in first.cell.states)),
@@ -65,7 +68,7 @@ class Original:
         )
 
 
-_NODE = "inputs={inputs}, runtime='{runtime}'"
+_NODE = "layers={layers}, direction='{onnx}', inputs={inputs}, runtime='{runtime}'"
 ORIGINALS: Mapping[str, Original] = MappingProxyType(
     {
         "pytorch": Original(
@@ -87,9 +90,11 @@ ORIGINALS: Mapping[str, Original] = MappingProxyType(
         "flax_optimized": Original(("lstm",), "flax.nnx.OptimizedLSTMCell"),
         "equinox": Original(("lstm",), "equinox.nn.LSTMCell"),
         "haiku": Original(("lstm",), "haiku.LSTM"),
-        "onnx": Original(("lstm", "peephole"), f"onnx.LSTM({_NODE})"),
-        "onnx_gru": Original(("gru", "gru_reset_after"), f"onnx.GRU({_NODE}, linear_before_reset={{reset}})"),
-        "onnx_rnn": Original(("rnn",), f"onnx.RNN({_NODE})"),
+        "onnx": Original(("lstm", "peephole"), f"onnx.LSTM({_NODE})", networks=True),
+        "onnx_gru": Original(
+            ("gru", "gru_reset_after"), f"onnx.GRU({_NODE}, linear_before_reset={{reset}})", networks=True
+        ),
+        "onnx_rnn": Original(("rnn",), f"onnx.RNN({_NODE})", networks=True),
         "openvino": Original(("lstm",), "openvino"),
         "mlx": Original(("lstm",), "mlx.nn.LSTM"),
         "tinygrad": Original(("lstm",), "tinygrad.nn.LSTMCell"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import Arguments
-from lstm_spec.targets.contract import Target, read_gradients, read_outputs
+from lstm_spec.targets.contract import Target, ends, read_gradients, read_outputs
 from lstm_spec.targets.held import Held
 
 Array = NDArray[Any]
@@ -34,9 +34,9 @@ def output_shapes(
 
     states: of the shapes that the final ones have, each (B, m).
     """
-    held = Held(target.layout, cell)
-    y = held.to_y(np.zeros(held.y_shape(x, states)))
-    return {"y": y.shape, **{n: s.shape for n, s in zip(held.states, held.to_states(states), strict=True)}}
+    held, returned = Held(target.layout, cell), ends(target, cell).final
+    final = {n: s.shape for n, s in zip(held.states, held.to_states(states), strict=True) if n in returned}
+    return {"y": held.to_y(np.zeros(held.y_shape(x, states))).shape, **final}
 
 
 def output_place(

@@ -62,8 +62,8 @@ def load(name: str, *, layout: str | Layout | None = None, like: str | None = No
 def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None, like: str | None = None) -> Target:
     """Return a Target for a callable, or for an object with a ``forward`` method; a Target stays what it is.
 
-    A function called ``forward``, or ``lstm_forward``, has for its gradients the function called ``backward`` in its
-    place that stands beside it, if that takes as many arguments as it would be given.
+    A function called ``lstm``, or ``lstm_forward``, has for its gradients the function ``lstm_backward`` that stands
+    beside it, if that takes as many arguments as it would be given.
 
     name: how the user calls it. layout: overrides what the target says of itself. like: the original whose interface
     it has instead. Raises TargetError when it is neither, or when what it says of itself makes no sense.
@@ -95,6 +95,9 @@ def target_of(value: Any, *, name: str = "", layout: str | Layout | None = None,
         past_length=said.kind("past_length", str, None),
         reentrant=said.kind("reentrant", bool, False),
         layout=_layout(said.of("layout", "canonical") if layout is None else layout, name),
+        initial=said.kind("initial", tuple, None),
+        final=said.kind("final", tuple, None),
+        cotangents=said.kind("cotangents", tuple, None),
         dtypes=_dtypes(said),
         arrays=arrays,
         weights=_weights(said, arrays),

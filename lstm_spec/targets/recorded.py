@@ -14,10 +14,12 @@ class Passes:
 
     run: called with (params, x, *states, lengths), returns (y, *states). record: called with the same, returns the same
     as it comes when gradients are recorded, and what pulls cotangents back; None where the framework has no gradients.
+    states: how many initial states are given, by default as many as there are cotangents of final ones.
     """
 
     run: Callable[..., tuple[Any, ...]]
     record: Callable[..., tuple[tuple[Any, ...], Pull]] | None = None
+    states: int | None = None
 
     def forward(self, params: Mapping[str, Any], x: Any, *states: Any, lengths: Any = None) -> tuple[Any, ...]:
         """Run forward, nothing recorded."""
@@ -43,7 +45,7 @@ class Passes:
             return None
 
         def backward(params: Mapping[str, Any], x: Any, *rest: Any, lengths: Any = None) -> tuple[Any, ...]:
-            count = (len(rest) - 1) // 2
+            count = (len(rest) - 1) // 2 if self.states is None else self.states
             _, pull = record(params, x, *rest[:count], lengths)
             return pull(rest[count:])
 

@@ -72,18 +72,26 @@ def _in_library(
     weights: Weights, network: Network, library: Original, dtype: str, x: Array, states: tuple[Array, ...]
 ) -> Ran:
     theirs = network_of(in_library(weights, weights.layout))
-    name = library.called(theirs if library.networks else network_of(theirs.every_pass[0].cell), dtype)
+    at_once = library.networks and _alike(theirs)
+    name = library.called(theirs if at_once else network_of(theirs.every_pass[0].cell), dtype)
     target = load(name)
     ran = dtype if dtype in target.dtypes else WIDER.get(dtype, dtype)
     if ran not in target.dtypes:
         raise TargetError(f"{weights.layout.name} does not compute in {dtype}")
     own = replace(weights, arrays=in_format(weights.arrays, ran))
     x, states = x.astype(ran), tuple(state.astype(ran) for state in states)
-    if library.networks:
+    if at_once:
         outputs = _call(target, weights.spec, own.arrays, weights.sizes, x, states)
     else:
         outputs = _passes(target, own, x, states)
     return Ran(outputs, ran, library=name, versions=target.versions)
+
+
+def _alike(network: Network) -> bool:
+    """Tell whether all layers have the same sizes, and run in the same directions."""
+    return len({layer.direction for layer in network.layers}) == 1 and network.stacks.keys() <= {
+        *network.layers[0].cell.states
+    }
 
 
 def _passes(target: Target, weights: Weights, x: Array, states: tuple[Array, ...]) -> Outputs:

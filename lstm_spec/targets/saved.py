@@ -19,7 +19,7 @@ from lstm_spec.targets.weights import Spec, Specs, Weights, fitting, misfit, nam
 def read_saved(
     arrays: Mapping[str, Array], *, source: str | Layout | None, spec: Spec | None = None, prefix: str | None = None
 ) -> Weights:
-    """Return what arrays are the parameters of; arguments and errors as ``convert.convert_arrays``."""
+    """Return what arrays are the parameters of; arguments and errors as ``convert.convert``."""
     layouts = list(LAYOUTS.values()) if source is None else list(family(source))
     specs: Specs = partial(_specs, spec)
     before = _completed(prefix, arrays)

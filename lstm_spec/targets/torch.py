@@ -14,7 +14,7 @@ from lstm_spec.targets.contract import Target, TargetError
 from lstm_spec.targets.example import example
 from lstm_spec.targets.layout import Layout
 from lstm_spec.targets.layouts import layout as find_layout
-from lstm_spec.targets.modules import failing_as, kind_of, required
+from lstm_spec.targets.modules import failing_as, kind_of, kinds, required
 from lstm_spec.targets.recorded import Passes, Pull
 
 _CELLS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -46,13 +46,13 @@ class Module:
     kind: str
     input_size: int | None = None
     hidden_size: int | None = None
-    num_layers: int = 1
-    bidirectional: bool = False
-    batch_first: bool = False
+    num_layers: int = kinds(1, *_CELLS)
+    bidirectional: bool = kinds(False, *_CELLS)
+    batch_first: bool = kinds(False, *_CELLS)
     bias: bool = True
-    nonlinearity: str = "tanh"
-    proj_size: int | bool = False
-    lengths: bool = False
+    nonlinearity: str = kinds("tanh", "RNN", "RNNCell")
+    proj_size: int | bool = kinds(False, "LSTM")
+    lengths: bool = kinds(False, *_CELLS)
     device: str = "cpu"
 
     def target(self, made: Any, name: str) -> Target:

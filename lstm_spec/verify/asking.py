@@ -3,8 +3,10 @@
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -12,29 +14,28 @@ from hypothesis import strategies as st
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.network import network_of
-from lstm_spec.targets.calls import exception_text, raised_at
+from lstm_spec.targets.calls import MisbehaviourError, exception_text, raised_at
 from lstm_spec.targets.contract import TargetError
 from lstm_spec.targets.service import MOST_HANGS
+from lstm_spec.verify.again import differs
 from lstm_spec.verify.blunt import blunter
 from lstm_spec.verify.cases import Case, seeded_cases, sizes_of, small_cases
 from lstm_spec.verify.checks import Check, examine
-from lstm_spec.verify.cut import cuts
 from lstm_spec.verify.deadline import OutOfTime
 from lstm_spec.verify.deviations import KnownDeviation, Seen
 from lstm_spec.verify.explain import explain
 from lstm_spec.verify.kinds import ACCURACY, MISBEHAVIOUR, SEMANTIC, coarser
+from lstm_spec.verify.merge import cut_short, merged
 from lstm_spec.verify.search import Finding, Outcome, Tally, search
+from lstm_spec.verify.simplify import simplest, simplify
 from lstm_spec.verify.snippet import from_report, snippet
 from lstm_spec.verify.subject import Subject
 from lstm_spec.verify.verdict import (
     BLOCKED,
     DISCREPANCY,
     ERROR,
-    INCONCLUSIVE,
-    KNOWN_DEVIATION,
     MOST_INCONCLUSIVE,
     NOT_REACHED,
-    VERIFIED,
     CheckResult,
 )
 
@@ -142,10 +143,10 @@ class Asking:
                 elif tally.simplest:
                     break
         except KeyboardInterrupt:
-            self.results[check.id] = _cut_short(self._shown(check, _result(check, tallies, declared)), "interrupted")
+            self.results[check.id] = cut_short(self._shown(check, merged(check, tallies, declared)), "interrupted")
             raise
         except OutOfTime:
-            self.results[check.id] = _cut_short(self._shown(check, _result(check, tallies, declared)), "out of time")
+            self.results[check.id] = cut_short(self._shown(check, merged(check, tallies, declared)), "out of time")
             raise
         except TargetError:
             # In its own process it turns out that it cannot be asked at all.
@@ -159,7 +160,7 @@ class Asking:
             frozenset(dtype for dtype, tally in tallies.items() if tally.simplest),
             frozenset(dtype for dtype, tally in tallies.items() if tally.cases > tally.inconclusive),
         )
-        self.results[check.id] = result = self._shown(check, _result(check, tallies, declared))
+        self.results[check.id] = result = self._shown(check, self._told(check, merged(check, tallies, declared)))
         if result.finding and not self.first_finding:
             kind, within = self._kind(check, result.finding)
             self.results[check.id] = replace(result, kind=kind, within=within)
@@ -183,6 +184,21 @@ class Asking:
         # Calls side by side are in no order that a script could make them in.
         text = from_report(self.subject) if check.threads else snippet(self.subject, result.finding, contract)
         return replace(result, snippet=text)
+
+    def _told(self, check: Check, result: CheckResult) -> CheckResult:
+        """Return a result whose finding has the calls twice, where the target keeps something from one to the next."""
+        finding = result.finding
+        if finding is None or finding.fault != "value" or self.first_finding or not self._is_fickle(finding.case):
+            return result
+        with suppress(OutOfTime):
+            again = self._examine(check, finding.case, self.subject.contracts[str(finding.case.dtype)]).finding
+            return replace(result, finding=replace(finding, asked=(*finding.asked, *(again.asked if again else ()))))
+        return result
+
+    def _is_fickle(self, case: Case) -> bool:
+        with suppress(MisbehaviourError, OutOfTime):
+            return differs(self.subject, case)
+        return False
 
     def _kind(self, check: Check, finding: Finding) -> tuple[str, str]:
         """Return the kind of a discrepancy, and of one of accuracy what the target is right to.
@@ -220,24 +236,31 @@ class Asking:
                     cases=cases,
                     seed=zlib.crc32(f"{self.seed} {check.id} {dtype} {kind}".encode()),
                     tick=lambda: None if again else self._tick(f"{check.id} {dtype}"),
-                    smaller=lambda case: self._smaller(check, case),
-                    simplify=not (self.first_finding or again),
                     aim=self.profile.aimed,
                 )
+                if not (self.first_finding or again):
+                    examine = partial(self._examine, check, contract=contract)
+                    simplify(tally, examine, partial(self._simplest, check))
 
-    def _smaller(self, check: Check, case: Case) -> Iterator[Case]:
-        for less in cuts(self.subject.cell, case, fixed=self.subject.target.weights is not None):
-            possible = self.subject.target.possible(sizes_of(self.subject.cell, less.params))
-            if check.least_steps <= less.T and check.least_rows <= less.B and possible:
-                yield less
+    def _simplest(self, check: Check, case: Case, fails: Callable[[Case], bool]) -> Case:
+        cell, target = self.subject.cell, self.subject.target
+        # What is kept from other cases would make any one look wrong, also one that is right by itself.
+        fickle = self._is_fickle(case)
+
+        def still(less: Case) -> bool:
+            enough = check.least_steps <= less.T and check.least_rows <= less.B
+            possible = enough and target.possible(sizes_of(cell, less.params))
+            return possible and (not fickle or self._is_fickle(less)) and fails(less)
+
+        return simplest(cell, case, still, fixed=target.weights is not None)
 
     def _examine(self, check: Check, case: Case, contract: Accuracy, *, blunt: bool = False) -> Outcome:
         """Examine a case; one that cannot tell is asked in blunter forms until it can, with ``blunt``."""
         outcome = examine(check, self.subject, case, contract)
-        if not blunt:
-            return outcome
-        for other in self._blunter(check, case):
-            if outcome.conclusive or outcome.finding is not None:
+        others = self._blunter(check, case) if blunt else iter(())
+        while not outcome.conclusive and outcome.finding is None:
+            other = next(others, None)
+            if other is None:
                 break
             outcome = examine(check, self.subject, other, contract)
         return outcome
@@ -285,34 +308,3 @@ class Asking:
         self.done += 1
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total, what)
-
-
-def _result(check: Check, tallies: Mapping[str, Tally], declared: Mapping[str, KnownDeviation]) -> CheckResult:
-    """Merge what was seen in every format into one result; what nobody has declared comes first."""
-    cases = sum(t.cases for t in tallies.values())
-    inconclusive = sum(t.inconclusive for t in tallies.values())
-    found = sorted(
-        ((dtype, t.simplest) for dtype, t in tallies.items() if t.simplest), key=lambda entry: entry[0] in declared
-    )
-    seen = [(t.worst.ratio, dtype, t.worst) for dtype, t in tallies.items() if t.worst]
-    _, worst_dtype, worst = max(seen, key=lambda entry: entry[0]) if seen else (0.0, "", None)
-    result = CheckResult(
-        check.id, VERIFIED, check.clause, cases, inconclusive, worst, worst_dtype if worst is not None else ""
-    )
-    result = replace(result, spread=tuple(map(sum, zip(*(t.spread for t in tallies.values()), strict=True))))
-    if found:
-        dtype, finding = found[0]
-        known = declared.get(dtype)
-        status, because = (DISCREPANCY, "") if known is None else (KNOWN_DEVIATION, f"; known: {known.because}")
-        message = f"{finding.message} ({dtype}){because}"
-        extreme = tallies[dtype].extreme
-        return replace(result, status=status, message=message, finding=finding, extreme=extreme, known=known)
-    if inconclusive > MOST_INCONCLUSIVE * cases:
-        which = "every case was" if inconclusive == cases else f"{inconclusive:,} of {cases:,} cases were"
-        return replace(result, status=INCONCLUSIVE, message=f"{which} too ill-conditioned to tell")
-    return result
-
-
-def _cut_short(result: CheckResult, why: str) -> CheckResult:
-    """A check that was cut short has found a fault, or does not know."""
-    return result if result.finding else replace(result, status=INCONCLUSIVE, message=why)

@@ -8,7 +8,8 @@ in low precision and hide what it loses.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -74,12 +75,18 @@ class Case:
         return (*self.params.values(), self.x, *self.states, *self.cotangents)
 
     @property
-    def simplicity(self) -> tuple[float, ...]:
-        """A key by which the simplest of several failing cases is the smallest."""
-        numbers = np.concatenate([a.ravel() for a in self.arrays]).astype(np.float64)
-        sizes = sum(self.x.shape) + sum(s.shape[-1] for s in self.states)
-        digits = sum(len(f"{abs(v):g}") for v in numbers[numbers != 0][:200])
-        return sizes, float(np.count_nonzero(numbers)), digits, float(np.abs(numbers).sum())
+    def numbers(self) -> Array:
+        """All of them in a row, in the order of ``arrays``."""
+        return np.concatenate([a.ravel() for a in self.arrays])
+
+    def with_numbers(self, numbers: Array) -> "Case":
+        """Return the case with other numbers, in the order of ``arrays``."""
+        ends = np.cumsum([a.size for a in self.arrays])
+        pieces = [n.reshape(a.shape) for n, a in zip(np.split(numbers, ends[:-1]), self.arrays, strict=True)]
+        p = len(self.params)
+        s = p + 1 + len(self.states)
+        params = dict(zip(self.params, pieces[:p], strict=True))
+        return replace(self, params=params, x=pieces[p], states=tuple(pieces[p + 1 : s]), cotangents=tuple(pieces[s:]))
 
     def part(self, steps: Index, rows: Index = slice(None), states: tuple[Array, ...] | None = None) -> "Case":
         """Return the case with some steps and rows only, from given states or its own."""
@@ -132,16 +139,16 @@ class Shapes:
         """Every shape, in the order in which numbers fill them."""
         return (*self.params.values(), self.x, *self.states, *self.cotangents)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many numbers a case has."""
-        return sum(int(np.prod(shape)) for shape in self.all)
+        return sum(prod(shape) for shape in self.all)
 
     def fill(self, numbers: Array, **about: Any) -> Case:
         """Return the case with these numbers, in order."""
         pieces, at = [], 0
         for shape in self.all:
-            length = int(np.prod(shape))
+            length = prod(shape)
             pieces.append(numbers[at : at + length].reshape(shape))
             at += length
         k, s = len(self.params), len(self.params) + 1 + len(self.states)

@@ -316,6 +316,7 @@ def examine(check: Check, subject: Subject, case: Case, contract: Accuracy) -> O
     """
     if check.least_steps > case.T or check.least_rows > case.B:
         return Outcome()
+    case = subject.taken(case)
     asked: list[Question] = []
     try:
         outcome = check.examine(replace(subject, asked=asked), case, contract)

@@ -92,6 +92,11 @@ def compare(
     return Comparison(max(worst, key=lambda deviation: deviation.ratio), conclusive)
 
 
+def of(bounds: Mapping[str, Bounded], got: Collection[str]) -> dict[str, Bounded]:
+    """Return the bounds of what a target returns; not every target returns every state."""
+    return {name: bounded for name, bounded in bounds.items() if name in got}
+
+
 def furthest(name: str, got: Array, bounded: Bounded, names: tuple[str, ...] = SEQUENCE) -> Deviation:
     """Return the number of one output that goes furthest beyond what is allowed; names: of its last axes."""
     with np.errstate(all="ignore"):

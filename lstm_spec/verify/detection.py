@@ -6,9 +6,10 @@ every output by r·w·∂output/∂w; it shows where that exceeds the allowed er
 smallest such r over all outputs of all these cases. Other checks can only lower it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from lstm_spec.compute.compile import run
 from lstm_spec.compute.forced import forced_bounds
 from lstm_spec.compute.network import plain, run_network
 from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.network import Network, network_of
+from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.contract import Target
 from lstm_spec.verify.cases import Array, Case, fixed_sizes, seeded_case, sizes_of
 from lstm_spec.verify.checks import Check, against_spec
+from lstm_spec.verify.subject import Subject
 
 CASES = 6
 """How many cases there are; in every third one the inputs are dense."""
@@ -65,7 +67,8 @@ def weight_cases(cell: Program | Network, target: Target, dtype: str) -> tuple[C
     shape = _shape(cell, target)
     if shape is None:
         return ()
-    cases = (_case(cell, dtype, shape, seed) for seed in range(CASES))
+    subject = Subject(target, cell)
+    cases = (_case(subject, dtype, shape, seed) for seed in range(CASES))
     return tuple(case if target.weights is None else case.with_weights(target.weights) for case in cases)
 
 
@@ -83,29 +86,35 @@ def _sizes(shape: Mapping[str, int]) -> dict[str, int]:
     return {key: size for key, size in shape.items() if key not in "TB"}
 
 
-def _case(cell: Program | Network, dtype: str, shape: Mapping[str, int], seed: int) -> Case:
-    given = network_of(cell).initial == "given"
-    T = shape.get("T", 1 if given else STEPS_FROM_ZERO)
-    make = partial(seeded_case, cell, dtype, sizes=_sizes(shape), T=T, regime="weights x3", seed=seed)
+def _case(subject: Subject, dtype: str, shape: Mapping[str, int], seed: int) -> Case:
+    states = subject.cell.states
+    given = states[0] in subject.begun
+    T = shape.get("T", 1 if {*states} <= {*subject.begun} else STEPS_FROM_ZERO)
+    make = partial(seeded_case, subject.cell, dtype, sizes=_sizes(shape), T=T, regime="weights x3", seed=seed)
     dense = make(B=shape.get("B", 3))
     if seed % 3 == 2:
-        return dense
+        return subject.taken(dense)
     n, h = dense.x.shape[-1], dense.states[0].shape[-1] if given else 0
     ones = np.eye(n + h + 1)[:, : n + h]
     case = make(B=shape.get("B", min(len(ones), MOST_ROWS)))
     rows = ones[np.arange(seed * T * case.B, (seed + 1) * T * case.B) % len(ones)].reshape(T, case.B, n + h)
     # The first state goes into products as x does; the others are multiplied by what these products make.
-    states = (rows[0, :, n:], *case.states[1:]) if given else case.states
-    return replace(
+    begun = (rows[0, :, n:], *case.states[1:]) if given else case.states
+    one_hot = replace(
         case,
         x=rows[..., :n].astype(case.dtype),
-        states=tuple(np.asarray(s, case.dtype) for s in states),
+        states=tuple(np.asarray(s, case.dtype) for s in begun),
         regime="one-hot",
     )
+    return subject.taken(one_hot)
 
 
-def detection(cell: Program | Network, cases: Sequence[Case], contract: Accuracy) -> Detection:
+def detection(
+    cell: Program | Network, cases: Sequence[Case], contract: Accuracy, *, returned: Collection[str] | None = None
+) -> Detection:
     """Return the detection limit of cases of the same sizes, under an accuracy contract.
+
+    returned: the outputs that a target returns, "y" and states, by default all.
 
     >>> from lstm_spec.compute.accuracy import accuracy
     >>> from lstm_spec.spec.cells import lstm
@@ -118,7 +127,8 @@ def detection(cell: Program | Network, cases: Sequence[Case], contract: Accuracy
     places = _places(cases[0].params)
     limits = np.full(len(places), np.inf)
     for case in cases:
-        limits = np.minimum(limits, _limits(cell, case, places, contract))
+        shown = [returned is None or name in returned for name in ("y", *case.state_names)]
+        limits = np.minimum(limits, _limits(cell, case, places, contract, shown))
     total = sum(p.size for p in cases[0].params.values())
     sizes = sizes_of(cell, cases[0].params)
     return Detection(float(np.median(limits)), float(limits.max()), len(places), total, sizes)
@@ -132,8 +142,14 @@ def _places(params: Mapping[str, Array]) -> list[tuple[str, tuple[int, ...]]]:
     return [every[k] for k in sorted(chosen)]
 
 
-def _limits(cell: Program | Network, case: Case, places: Sequence[tuple[str, tuple[int, ...]]], k: Accuracy) -> Array:
-    """Return for every place the smallest relative error that shows in a case."""
+def _limits(
+    cell: Program | Network,
+    case: Case,
+    places: Sequence[tuple[str, tuple[int, ...]]],
+    k: Accuracy,
+    shown: Sequence[bool],
+) -> Array:
+    """Return for every place the smallest relative error that shows in a case, in those outputs that are shown."""
     params = {name: p.astype(np.float64) for name, p in case.params.items()}
     x, *states = (a.astype(np.float64) for a in (case.x, *case.states))
 
@@ -151,7 +167,7 @@ def _limits(cell: Program | Network, case: Case, places: Sequence[tuple[str, tup
             wrong = _forward(cell, {**params, name: moved}, x, states)
             wanted = right if case.T == 1 else expected(wrong[0])
             slopes = (np.abs(got - b.value) / STEP for got, b in zip(wrong, wanted, strict=True))
-            ratios = (b.errors / slope for b, slope in zip(right, slopes, strict=True))
+            ratios = (b.errors / slope for b, slope in compress(zip(right, slopes, strict=True), shown))
             found[index] = min(float(np.nanmin(ratio, initial=np.inf)) for ratio in ratios)
     return found
 

@@ -30,11 +30,11 @@ def exercised(
 ) -> tuple[Exercised, ...]:
     """Return every equation that some case of a plan was held against, with the checks that did so."""
     checks: dict[str, list[CheckResult]] = {}
-    for check in plan:
-        result = results.get(check.id)
-        if result is not None and result.cases:
-            for equation in equations_of(spec, check.passes):
-                checks.setdefault(equation, []).append(result)
+    asked = [(check, results[check.id]) for check in plan if check.id in results and results[check.id].cases]
+    equations = {passes: equations_of(spec, passes) for passes in {check.passes for check, _ in asked}}
+    for check, result in asked:
+        for equation in equations[check.passes]:
+            checks.setdefault(equation, []).append(result)
     return tuple(
         Exercised(equation, tuple(r.id for r in found), sum(r.cases - r.inconclusive for r in found))
         for equation, found in checks.items()

@@ -14,6 +14,7 @@ from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.verify.activation_curves import curves
 from lstm_spec.verify.activation_faults import activation_hypothesis, roughly, wrong_curves
+from lstm_spec.verify.again import differs, returned
 from lstm_spec.verify.cases import Case, seeded_case, with_lengths
 from lstm_spec.verify.diagnose import (
     SECONDS,
@@ -85,7 +86,7 @@ def _activations(subject: Subject, matcher: Matcher) -> tuple[Diagnosis, ...]:
     if not isinstance(cell, Program) or case.cotangents or not free:
         return ()
     try:
-        wrong = wrong_curves(curves(cell, lambda asked: _returned(subject, asked), dtype=case.dtype), contract.unit)
+        wrong = wrong_curves(curves(cell, lambda asked: returned(subject, asked), dtype=case.dtype), contract.unit)
     except MisbehaviourError:
         return ()
     hypothesis = activation_hypothesis(cell, wrong)
@@ -112,7 +113,7 @@ def _place(subject: Subject, case: Case) -> tuple[Diagnosis, ...]:
         return ()
     contract = subject.contracts[str(case.dtype)]
     with suppress(MisbehaviourError):
-        found = place(cell, lambda asked: _returned(subject, asked)["y"], str(case.dtype), contract)
+        found = place(cell, lambda asked: returned(subject, asked)["y"], str(case.dtype), contract)
         return () if found is None else (Diagnosis("place", found.sentence, 0.5),)
     return ()
 
@@ -136,16 +137,11 @@ def _is_fickle(subject: Subject, case: Case) -> bool:
     """Tell whether a target that failed on a case answers otherwise now, or otherwise every time."""
     try:
         # Of few numbers chance may leave all as they are, which it does not of many.
-        if any(_differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
+        if any(differs(subject, asked) for asked in (case, *_probes(subject, case)[-1:])):
             return True
     except MisbehaviourError:
         return False
     return _agrees(subject, case, subject.contracts[str(case.dtype)])
-
-
-def _differs(subject: Subject, case: Case) -> bool:
-    first, second = _returned(subject, case), _returned(subject, case)
-    return any(not np.array_equal(first[name], second[name], equal_nan=True) for name in first)
 
 
 def _overflow(finding: Finding) -> Diagnosis:
@@ -159,7 +155,7 @@ def _overflow(finding: Finding) -> Diagnosis:
 def _observations(subject: Subject, cell: Program | Network, counterexample: Case) -> Iterator[Observation]:
     for case in (*_probes(subject, counterexample), counterexample):
         try:
-            yield Observation(case, _known(cell, case, _returned(subject, case)))
+            yield Observation(case, _known(cell, case, returned(subject, case)))
         except MisbehaviourError:
             continue
 
@@ -168,7 +164,7 @@ def _probes(subject: Subject, counterexample: Case) -> tuple[Case, ...]:
     """Return the cases whose answers tell most; none where the weights are fixed."""
     cell = subject.cell
     make = partial(seeded_case, cell, str(counterexample.dtype), gradients=bool(counterexample.cotangents))
-    probes = () if subject.target.weights is not None else tuple(probe_cases(make, cell))
+    probes = () if subject.target.weights is not None else tuple(map(subject.taken, probe_cases(make, cell)))
     if counterexample.lengths is None:
         return probes
     return tuple(with_lengths(case, cell, _shortened(case)) for case in probes)
@@ -181,9 +177,9 @@ def _isolating(subject: Subject, counterexample: Case) -> list[Observation]:
     gradients = bool(counterexample.cotangents)
     make = partial(seeded_case, subject.cell, str(counterexample.dtype), gradients=gradients)
     found = []
-    for case in isolating_cases(make, subject.cell):
+    for case in map(subject.taken, isolating_cases(make, subject.cell)):
         with suppress(MisbehaviourError):
-            found.append(Observation(case, _returned(subject, case)))
+            found.append(Observation(case, returned(subject, case)))
     return found
 
 
@@ -197,13 +193,6 @@ def _known(cell: Program | Network, case: Case, returned: dict[str, np.ndarray])
     if case.lengths is None or not network_of(cell).free_padding:
         return returned
     return {name: a for name, a in returned.items() if name != "y"}
-
-
-def _returned(subject: Subject, case: Case) -> dict[str, np.ndarray]:
-    if case.cotangents:
-        return dict(subject.call_backward(case)[0].values)
-    outputs, _ = subject.call(case)
-    return {"y": outputs.y, **outputs.states}
 
 
 def _lower_precision(

@@ -48,6 +48,8 @@ def _of_states(cell: Program) -> Named:
         if _like(cell, 0, 1):
             what = f"the initial {first} and {second} are taken for each other"
             yield "initial-states-swapped", what, on_arguments(swapped)
+            doubled = lambda p, x, h, c, *s: (p, x, h, h, *s)  # noqa: E731
+            yield f"initial-{second}-is-{first}", f"{second} begins as the initial {first}", on_arguments(doubled)
             what = f"the final {first} and {second} are returned in each other's place"
             yield "final-states-swapped", what, on_results(lambda y, h, c, *s: (y, c, h, *s))
             yield "y-is-second-state", f"y holds {second} of every step where the spec has {first}", _all_second

@@ -33,10 +33,11 @@ computed in float64 without a bound on their own rounding."""
 def law_checks(subject: Subject) -> tuple[Check, ...]:
     """Return the laws of a target's cell as checks.
 
-    There are none for a network, since laws are of one cell.
+    There are none for a network, since laws are of one cell, and none for a target that does not take and return all
+    of its states.
     """
     cell = subject.cell
-    if not isinstance(cell, Program):
+    if not isinstance(cell, Program) or not subject.ends.whole or subject.ends.cotangents != subject.ends.every:
         return ()
     differentiable = subject.target.backward is not None
     return tuple(_check(law, cell, differentiable) for law in LAWS if _is_asked(law, cell))

@@ -64,6 +64,17 @@ def _words(text: str) -> list[str]:
 def _nested(array: Any) -> str:
     if np.ndim(array):
         return f"[{', '.join(map(_nested, array))}]"
-    # In its own format a number has fewer digits than as a float of Python.
-    text = str(array)
+    text = shortest(array)
     return text if np.isfinite(array) else f'float("{text}")'
+
+
+def shortest(number: Any) -> str:
+    """Return a number in the fewest digits that give it again in its own format, which are fewer than a float's.
+
+    >>> [shortest(number) for number in np.float32([0.1, 1, 1 / 3])]
+    ['0.1', '1.0', '0.33333334']
+    """
+    if number.dtype.name != STORED or not np.isfinite(number):
+        return str(number)
+    texts = (f"{float(number):.{count}g}" for count in range(1, 10))
+    return next(text for text in texts if number.dtype.type(np.float32(text)) == number)

@@ -13,7 +13,7 @@ from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.cases import GRID, Case, small_cases
-from lstm_spec.verify.fit import formats_of, subject_of
+from lstm_spec.verify.fit import UsageError, formats_of, subject_of
 from lstm_spec.verify.subject import Subject
 
 
@@ -43,6 +43,8 @@ def machine(
     has an instance of its own; dtype: the format, by default the first of the target.
     """
     first = subject_of(target, spec, layout, accuracy=accuracy)
+    if not first.ends.whole:
+        raise UsageError(f"{first.target.name} does not take and return every state, so that nothing can be carried on")
     chosen = formats_of(first.target, None if dtype is None else (dtype,))[0]
     small = small_cases(
         first.cell,

@@ -14,6 +14,7 @@ from lstm_spec.verify.checks import CHECKS, Check
 from lstm_spec.verify.detection import WEIGHTS
 from lstm_spec.verify.deviations import Declared, KnownDeviation, read_deviations
 from lstm_spec.verify.fit import UsageError, check_known, deadline_in, formats_of, limits_of, runs_apart, subject_of
+from lstm_spec.verify.hypotheses import listed
 from lstm_spec.verify.law_checks import law_checks
 from lstm_spec.verify.options import Options
 from lstm_spec.verify.robustness import ROBUSTNESS
@@ -106,6 +107,7 @@ def _given(subject: Subject, options: Options) -> dict[str, Any]:
         "spec": spec if isinstance(spec, str) else None,
         "layout": tomllib.loads(layout.to_toml()) if isinstance(layout, Layout) else layout,
         "like": options.like,
+        "node": origin.node.to_dict() if origin and origin.node else None,
     }
 
 
@@ -113,11 +115,29 @@ _CAPABILITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "gradients": ("the target offers no backward", "the gradients are those of the equations"),
         "lengths": ("the target takes no lengths", "rows end at lengths of their own"),
-        "states": ("the target is given no initial states", "a sequence begins from states that are given"),
+        "states": ("the target is given no initial {states}", "a sequence begins from states that are given"),
+        "final_states": ("the target returns no final {states}", "the final states are those of the last step"),
+        "cotangents": (
+            "backward takes no cotangent of the final {states}",
+            "gradients run back from every final state",
+        ),
         "threads": ("the target does not say that it is reentrant", "it may be called from several threads at once"),
     }
 )
 """What a target may claim or not: what is said where it does not, and the clause that is then not checked."""
+
+OF_STATES = ("states", "final_states", "cotangents")
+"""Those of them that are about states, some of which a target may take or return, and others not."""
+
+
+def _missing(subject: Subject, capability: str) -> str:
+    """Return in words the states that a capability lacks, of those that are about states; nothing where none is."""
+    ends = subject.ends
+    there = {"states": ends.initial, "final_states": ends.final, "cotangents": ends.cotangents}.get(capability)
+    if there is None or (capability == "cotangents" and subject.target.backward is None):
+        return ""
+    left = [name for name in ends.every if name not in there]
+    return "states" if left == [*ends.every] else listed(left) if left else ""
 
 
 def _claims(subject: Subject, capability: str) -> bool:
@@ -125,7 +145,7 @@ def _claims(subject: Subject, capability: str) -> bool:
     claims = {
         "gradients": subject.target.backward is not None,
         "lengths": network_of(subject.cell).past_length is not None,
-        "states": network_of(subject.cell).initial == "given",
+        **{name: not _missing(subject, name) for name in OF_STATES},
         "threads": subject.target.reentrant,
     }
     return claims[capability]
@@ -137,7 +157,8 @@ def _asks_what_is_claimed(subject: Subject, check: Check) -> bool:
         return False
     if check.listed is not None and not check.listed(subject, subject.target.dtypes[0]):
         return False
-    asked = {"gradients": check.gradients, "lengths": check.lengths, "states": check.states, "threads": check.threads}
+    asked = {"gradients": check.gradients, "lengths": check.lengths, "threads": check.threads}
+    asked |= dict.fromkeys(("states", "final_states"), check.states)
     return all(_claims(subject, name) for name, wanted in asked.items() if wanted)
 
 
@@ -145,9 +166,10 @@ def _unclaimed(subject: Subject, missing: list[str], named: Iterable[Check]) -> 
     """Say what is not claimed; of lengths and threads only where a user asks for them."""
     named = tuple(named)
     wished = {"lengths": any(check.lengths for check in named), "threads": any(check.threads for check in named)}
-    asked = {"gradients", "states", *missing, *(name for name, wanted in wished.items() if wanted)}
+    asked = {"gradients", *OF_STATES, *missing, *(name for name, wanted in wished.items() if wanted)}
     for name, (message, clause) in _CAPABILITIES.items():
         if not _claims(subject, name) and name in asked:
             status = DISCREPANCY if name in missing else NOT_CLAIMED
             wanted = f", but {name} are required" if name in missing else ""
-            yield CheckResult(name, status, clause, message=message + wanted)
+            said = message.format(states=_missing(subject, name))
+            yield CheckResult(name, status, clause, message=said + wanted)

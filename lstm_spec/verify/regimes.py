@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def _usual(rng: np.random.Generator, shapes: "Shapes", scale: float = 1.0) -> Ar
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Array:
-    return (scale / np.sqrt(shape[0])) * rng.uniform(-1, 1, int(np.prod(shape)))
+    return (scale / np.sqrt(shape[0])) * rng.uniform(-1, 1, prod(shape))
 
 
 def _scaled(scale: float) -> Generator:
@@ -55,14 +56,14 @@ def _remembering(rng: np.random.Generator, shapes: "Shapes") -> Array:
 
     The memory is every state after the first; with a single state, that one.
     """
-    count = [int(np.prod(s)) for s in shapes.states]
-    after = sum(int(np.prod(s)) for s in shapes.cotangents)
+    count = [prod(s) for s in shapes.states]
+    after = sum(prod(s) for s in shapes.cotangents)
     numbers = _usual(rng, shapes, 0.3)
     end = len(numbers) - after
     numbers[end - sum(count[1:] or count) : end] *= 80.0
     biases = 0
     for name, shape in shapes.params.items():
-        length = int(np.prod(shape))
+        length = prod(shape)
         if name.endswith("b_f"):
             numbers[biases : biases + length] = rng.uniform(4, 8, length)
         biases += length
@@ -74,7 +75,7 @@ def _probing(rng: np.random.Generator, shapes: "Shapes") -> Array:
     numbers = _usual(rng, shapes)
     at = 0
     for shape in shapes.params.values():
-        length = int(np.prod(shape))
+        length = prod(shape)
         part = numbers[at : at + length]
         if len(shape) == 2:
             part *= rng.random(length) < 1.0 / shape[1]
@@ -87,16 +88,14 @@ def _probing(rng: np.random.Generator, shapes: "Shapes") -> Array:
 def _zeros(rng: np.random.Generator, shapes: "Shapes") -> Array:
     """Every other array is zero, or nearly every one."""
     share = rng.choice([0.5, 0.9])
-    return _usual(rng, shapes) * np.concatenate(
-        [np.full(int(np.prod(shape)), rng.random() > share) for shape in shapes.all]
-    )
+    return _usual(rng, shapes) * np.concatenate([np.full(prod(shape), rng.random() > share) for shape in shapes.all])
 
 
 def _one_hot(rng: np.random.Generator, shapes: "Shapes") -> Array:
     """Every row of x and of the first state has a single 1, or none; the other states are standard normal."""
     parts = [_weights(rng, shape, 3.0) for shape in shapes.params.values()]
     parts += [_single_ones(rng, shape) for shape in (shapes.x, *shapes.states[:1])]
-    parts += [rng.standard_normal(int(np.prod(shape))) for shape in (*shapes.states[1:], *shapes.cotangents)]
+    parts += [rng.standard_normal(prod(shape)) for shape in (*shapes.states[1:], *shapes.cotangents)]
     return np.concatenate(parts)
 
 

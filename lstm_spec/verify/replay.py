@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from lstm_spec.compute.formats import dtype_of
-from lstm_spec.spec.network import Network
+from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.command import Command
 from lstm_spec.targets.layout import Layout
+from lstm_spec.targets.onnx_file import nodes
 from lstm_spec.verify.cases import Array, Case, shapes_of, sizes_of
 from lstm_spec.verify.checks import examine
 from lstm_spec.verify.fit import check_known, limits_of, runs_apart, subject_of
@@ -63,13 +64,14 @@ def replay(
     ``Command``. Raises ReplayError for what is no report or has no counterexample, and what ``verify`` raises for a
     target that cannot be used.
     """
-    told, where = (report, "the report") if isinstance(report, Mapping) else (_loaded(Path(report)), str(report))
+    whole, where = (report, "the report") if isinstance(report, Mapping) else (_loaded(Path(report)), str(report))
+    told = _failing_node(whole)
     found = _counterexample(told, where)
     given = _given(told, where)
     command = given.get("command")
     if command is not None and target is None and not isinstance(report, Mapping):
         raise ReplayError(f"{where} is about the program {command!r}, which is run only if you name it as the command")
-    named = given.get("target") if command is None else Command(command)
+    named = _named(given, where) if command is None else Command(command)
     chosen = named if target is None else target
     if chosen is None:
         raise ReplayError(f"{where} is about {told.get('target')}, to which no name leads; give a target")
@@ -85,6 +87,28 @@ def replay(
     if subject.cell.name != told.get("spec"):
         raise ReplayError(f"{where} is about {told.get('spec')}, not {subject.cell.name}; give its cell as spec")
     return _asked(subject, str(found.get("check")), _case(found, subject.cell, where))
+
+
+def _failing_node(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return of a report about a model that of the first node with a counterexample, any other report as it is."""
+    every = told.get("nodes")
+    parts = [node for node in every if isinstance(node, Mapping)] if isinstance(every, list) else []
+    return next((node for node in parts if node.get("counterexample")), parts[0] if parts else told)
+
+
+def _named(given: Mapping[str, Any], where: str) -> Any:
+    """Return the name of a target as a report has it, or the node of a model that it is."""
+    name, node = given.get("target"), given.get("node")
+    if node is None or name is None:
+        return name
+    every = nodes(name, node["runtime"], chosen=node["readings"])
+    if node["number"] >= len(every):
+        there = f"{len(every)} recurrent node{'s' * (len(every) > 1)}"
+        raise ReplayError(f"{where} is about node {node['number']} of {name}, which has {there}")
+    found = every[node["number"]]
+    if found.target is None:
+        raise ReplayError(f"{where} is about {found.name} in {name}, which cannot be run: {found.reason}")
+    return found.target
 
 
 def _asked(subject: Subject, name: str, case: Case) -> Replay:
@@ -132,9 +156,18 @@ def _given(told: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     given = told.get("given") or {}
     texts = ("target", "command", "spec", "like")
     right = isinstance(given, Mapping) and all(isinstance(given.get(key), str | None) for key in texts)
-    if not right or not isinstance(given.get("layout"), str | Mapping | None):
+    if not right or not isinstance(given.get("layout"), str | Mapping | None) or not _is_node(given.get("node")):
         raise ReplayError(f"{where}: given is not how verify names a target")
     return given
+
+
+def _is_node(node: Any) -> bool:
+    """Tell whether it says where a node is, or nothing."""
+    if not isinstance(node, Mapping):
+        return node is None
+    number, readings = node.get("number"), node.get("readings")
+    counted = isinstance(number, int) and not isinstance(number, bool) and number >= 0
+    return counted and isinstance(node.get("runtime"), str) and isinstance(readings, Mapping)
 
 
 def _accuracy(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -146,6 +179,7 @@ def _accuracy(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _case(found: Mapping[str, Any], cell: Program | Network, where: str) -> Case:
     """Return the case of a counterexample, its numbers to the last bit; raises ReplayError for one that is none."""
+    begun = cell.states if network_of(cell).initial == "given" else ()
     try:
         dtype = dtype_of(found["dtype"])
         params = {name: _array(p, dtype) for name, p in found["params"].items()}
@@ -153,7 +187,7 @@ def _case(found: Mapping[str, Any], cell: Program | Network, where: str) -> Case
         case = Case(
             params=params,
             x=_array(found["x"], dtype),
-            states=tuple(_array(found["states"][f"{name}0"], dtype) for name in cell.states),
+            states=tuple(_array(found["states"][f"{name}0"], dtype) for name in begun),
             regime=str(found.get("regime", "")),
             seed=found.get("seed"),
             cotangents=tuple(_array(d, dtype) for d in found.get("cotangents", {}).values()),
@@ -162,9 +196,9 @@ def _case(found: Mapping[str, Any], cell: Program | Network, where: str) -> Case
             exposed={name: slice(*ends) for name, ends in found.get("exposed", {}).items()},
         )
         shapes = shapes_of(cell, sizes_of(cell, params), case.T, case.B, gradients=bool(case.cotangents))
-        wanted = [*shapes.params.items(), ("x", shapes.x), *zip(cell.states, shapes.states, strict=True)]
+        wanted = [*shapes.params.items(), ("x", shapes.x), *zip(begun, shapes.states, strict=True)]
         wanted += zip(("dy", *cell.states), shapes.cotangents, strict=False)
-        held = [*params.items(), ("x", case.x), *zip(cell.states, case.states, strict=True)]
+        held = [*params.items(), ("x", case.x), *zip(begun, case.states, strict=True)]
         held += zip(("dy", *cell.states), case.cotangents, strict=False)
         fits = {(name, a.shape) for name, a in held} == {(name, tuple(shape)) for name, shape in wanted}
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,13 +13,12 @@ import numpy as np
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.forced import forced_bounds
 from lstm_spec.compute.rounding import Bounded
-from lstm_spec.spec.network import network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MEMORIES
 from lstm_spec.targets.contract import Outputs
 from lstm_spec.verify.cases import Array, Case
 from lstm_spec.verify.checks import Check, against_spec, outcome_of
-from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.compare import Comparison, compare, of
 from lstm_spec.verify.search import Outcome
 from lstm_spec.verify.subject import Subject
 
@@ -40,10 +39,10 @@ POISONS = (np.nan, np.inf, -np.inf)
 
 def _poison(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     """Put what is no number into one row, at a step of x or in a state, and look at what it may not reach."""
-    t, row, given = case.T // 2, case.B - 1, network_of(subject.cell).initial == "given"
+    t, row = case.T // 2, case.B - 1
     worst = Outcome()
     for poison in POISONS:
-        for where, dirty, begin in _poisoned(case, poison, t, row, given=given):
+        for where, dirty, begin in _poisoned(case, poison, t, row, subject.begun):
             outputs, _ = subject.call(dirty)
             # In a network a reverse direction may take it to earlier steps.
             until = begin if isinstance(subject.cell, Program) else 0
@@ -54,17 +53,17 @@ def _poison(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     return worst
 
 
-def _poisoned(case: Case, poison: float, t: int, row: int, *, given: bool) -> Iterator[tuple[str, Case, int]]:
+def _poisoned(case: Case, poison: float, t: int, row: int, begun: Collection[str]) -> Iterator[tuple[str, Case, int]]:
     """Yield where something is no number, the case, and the step from which on that may be seen in its own row.
 
-    given: whether there are initial states to put it into.
+    begun: the initial states to put it into.
     """
     x = case.x.copy()
     x[t, row] = poison
     yield f"x at step {t}", replace(case, x=x), t
-    if not given:
-        return
     for k, name in enumerate(case.state_names):
+        if name not in begun:
+            continue
         states = [s.copy() for s in case.states]
         states[k][row] = poison
         yield f"the initial {name}", replace(case, states=tuple(states)), 0
@@ -74,6 +73,7 @@ def _spared(subject: Subject, case: Case, outputs: Outputs, contract: Accuracy, 
     """Hold against the clean case what came of a dirty one: the other rows, and of its own the steps before."""
     bounds = forced_bounds(subject.cell, case.params, case.x, case.states, outputs.y, contract, case.lengths)
     got = {"y": outputs.y, **outputs.states}
+    bounds = of(bounds, got)
     spared = {name: _reached(name, a, until, row) for name, a in got.items()}
     # Where it may reach, nothing is asked.
     allowed = {name: Bounded(b.value, np.where(spared[name], np.inf, b.errors)) for name, b in bounds.items()}

@@ -162,7 +162,8 @@ def _detection(asking: Asking) -> Mapping[str, Detection]:
         return {}
     subject = asking.subject
     cases = {dtype: weight_cases(subject.cell, subject.target, dtype) for dtype in asking.formats}
-    return {dtype: detection(subject.cell, own, subject.contracts[dtype]) for dtype, own in cases.items()}
+    seen = subject.returned
+    return {d: detection(subject.cell, own, subject.contracts[d], returned=seen) for d, own in cases.items()}
 
 
 def assert_conforms(target: Any, **options: Any) -> None:

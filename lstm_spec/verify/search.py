@@ -1,30 +1,26 @@
-"""Looking for a case that a target gets wrong, and for the simplest such case."""
+"""Looking for a case that a target gets wrong."""
 
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from unittest.mock import patch
 
 import hypothesis
+import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, settings
-from hypothesis.errors import Flaky, HypothesisException
 from hypothesis.internal.cache import LRUCache
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
 from lstm_spec.verify.cases import Case
 from lstm_spec.verify.compare import Comparison, Deviation
+from lstm_spec.verify.plain import simplicity
 from lstm_spec.verify.subject import Question
 
-SHRINKING_CALLS = 1000
-"""After how many cases beyond the first failure the search for a simpler one ends, and then that for a smaller one."""
-
-SHRINKING_SECONDS = 20.0
-"""After how long each of the two ends in any event; only slow targets get there, and theirs is less simple."""
-
+CLEAR = 2.0
+"""By how much a simpler case has to go beyond what is allowed, where the first one did: not by a hair."""
 
 RATIOS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Between what errors over allowed errors cases are counted; up to 1 a target is right."""
@@ -44,6 +40,15 @@ class Finding:
     deviation: Deviation | None = None
     fault: Literal["value", "form", "changed", "overwritten", "hung"] = "value"
     asked: tuple[Question, ...] = ()
+
+    def is_like(self, other: "Finding") -> bool:
+        """Tell whether this may be the same fault as another finding, as clear to see and not one of another kind."""
+        if self.fault != other.fault or (self.deviation is None) != (other.deviation is None):
+            return False
+        if self.deviation is None or other.deviation is None:
+            return True
+        same = np.isfinite(self.deviation.got) == np.isfinite(other.deviation.got)
+        return bool(same) and self.deviation.ratio >= min(CLEAR, other.deviation.ratio)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,6 @@ class Tally:
     extreme: Finding | None = None
     spread: list[int] = field(default_factory=lambda: [0] * (len(RATIOS) + 1))
     failures: int = 0
-    first_failure: float = field(default=0.0, repr=False)
 
     def add(self, outcome: Outcome) -> None:
         """Take in one case; cases that only shrink a failure are not counted."""
@@ -89,15 +93,10 @@ class Tally:
             self.worst = deviation
             self.extreme = outcome.finding or self.extreme
         if outcome.finding is not None:
-            self.first_failure = self.first_failure or time.monotonic()
             self.failures += 1
             best = self.simplest
-            if best is None or outcome.finding.case.simplicity < best.case.simplicity:
+            if best is None or simplicity(outcome.finding.case) < simplicity(best.case):
                 self.simplest = outcome.finding
-
-
-class _FalsifiedError(Exception):
-    """Tells Hypothesis that a case failed."""
 
 
 class _Enough(BaseException):
@@ -112,55 +111,37 @@ def search(
     cases: int,
     seed: int,
     tick: Callable[[], None],
-    smaller: Callable[[Case], Iterator[Case]],
-    simplify: bool = True,
     aim: bool = False,
 ) -> None:
-    """Examine drawn cases until one fails or ``cases`` are done, then, to ``simplify``, look for a simpler failing one.
+    """Examine drawn cases until one fails or ``cases`` are done.
 
     strategy: of cases; examine: says what one case gave; tally: filled as it goes, so that an interrupted search leaves
-    what it knows; tick: called for every case before the first failure; smaller: yields a failing case with less in it;
-    aim: whether cases that come nearer to what is allowed are followed. The same seed draws the same cases.
+    what it knows; tick: called for every case; aim: whether cases that come nearer to what is allowed are followed. The
+    same seed draws the same cases.
     """
-    after = 0
 
     def test(case: Case) -> None:
-        nonlocal after
-        if tally.failures:
-            after += 1
-            if after > SHRINKING_CALLS or time.monotonic() - tally.first_failure > SHRINKING_SECONDS:
-                raise _Enough
-        else:
-            tick()
+        tick()
         outcome = examine(case)
         tally.add(outcome)
-        if aim and outcome.finding is None and outcome.comparison is not None:
-            hypothesis.target(outcome.comparison.worst.ratio, label="error over allowed error")
         if outcome.finding is not None:
-            raise _FalsifiedError if simplify and outcome.finding.fault != "hung" else _Enough
+            raise _Enough
+        if aim and outcome.comparison is not None:
+            hypothesis.target(outcome.comparison.worst.ratio, label="error over allowed error")
 
     run = settings(
         max_examples=cases,
         database=None,
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, *[Phase.target] * aim, *[Phase.shrink] * simplify),
+        phases=(Phase.generate, *[Phase.target] * aim),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
         print_blob=False,
     )(hypothesis.given(strategy)(test))
-    try:
-        with _alike_everywhere():
-            hypothesis.seed(seed)(run)()
-    except (_FalsifiedError, _Enough, Flaky):
-        # A target that is not repeatable looks flaky to Hypothesis; what it did is in the tally all the same.
-        pass
-    except HypothesisException:
-        if tally.simplest is None:
-            raise
-    if tally.simplest is not None and simplify and tally.simplest.fault != "hung":
-        _cut(tally, examine, smaller)
+    with suppress(_Enough), _alike_everywhere():
+        hypothesis.seed(seed)(run)()
 
 
 @contextmanager
@@ -175,19 +156,3 @@ def _alike_everywhere() -> Iterator[None]:
     known = {name: value for name, value in changed.items() if hasattr(providers, name)}
     with patch.multiple(providers, **known) if known else nullcontext():
         yield
-
-
-def _cut(tally: Tally, examine: Callable[[Case], Outcome], smaller: Callable[[Case], Iterator[Case]]) -> None:
-    """Leave out of the simplest failing case whatever can be, as long as the rest still fails."""
-    # It has a time of its own: a slow target would leave none, and it is what takes most out of a case.
-    left, begun = iter(range(SHRINKING_CALLS)), time.monotonic()
-    case = None
-    while tally.simplest is not None and tally.simplest.case is not case:
-        case = tally.simplest.case
-        for less in smaller(case):
-            if next(left, None) is None or time.monotonic() - begun > SHRINKING_SECONDS:
-                return
-            outcome = examine(less)
-            if outcome.finding is not None and less.simplicity < case.simplicity:
-                tally.add(outcome)
-                break

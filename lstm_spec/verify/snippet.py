@@ -6,9 +6,11 @@ on the target at fault and passes on a right one.
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.compute.forced import differentiated_bounds, forced_bounds
@@ -17,11 +19,13 @@ from lstm_spec.targets.contract import forward_arguments, with_cotangents
 from lstm_spec.targets.held import Held
 from lstm_spec.targets.places import gradient_place, output_place, output_shapes
 from lstm_spec.verify.cases import Array, Case
-from lstm_spec.verify.compare import Deviation, compare
+from lstm_spec.verify.compare import Deviation, compare, of
 from lstm_spec.verify.literals import Literals
 from lstm_spec.verify.search import Finding
 from lstm_spec.verify.subject import Question, Subject
 from lstm_spec.verify.verdict import Report
+
+Value = TypeVar("Value")
 
 MOST_NUMBERS = 400
 """More numbers than these are read from the report, in place of being printed."""
@@ -50,7 +54,7 @@ def snippet(subject: Subject, finding: Finding, contract: Accuracy) -> str:
     script = _Script(subject, calls)
     body = list(script.definitions())
     if finding.fault == "value":
-        deviation = _deviation(subject, calls[-1], contract)
+        deviation = _deviation(subject, calls, contract)
         if deviation is None:
             return from_report(subject)
         body += script.value(deviation)
@@ -98,21 +102,33 @@ def stored_in(report: Report, place: str) -> Report:
     return replace(report, checks=tuple(checks))
 
 
-def _deviation(subject: Subject, question: Question, contract: Accuracy) -> Deviation | None:
-    """Return the worst number of a call beside that of a free-running reference, None where all could be right."""
-    case, cell = question.case, subject.cell
+def _deviation(subject: Subject, calls: list[Question], contract: Accuracy) -> Deviation | None:
+    """Return the worst number of the last call beside a free-running reference, None where all could be right.
+
+    Where the same was asked before and gave other numbers, it is one of those: the rest, which may come from calls
+    before the first of these, is not made again by them.
+    """
+    question, cell = calls[-1], subject.cell
+    case = question.case
+    got = {name: np.asarray(a, np.float64) for name, a in question.returned.items()}
     if question.method == "backward":
         dy, *dstates = case.cotangents
-        _, gradients = differentiated_bounds(
+        _, bounds = differentiated_bounds(
             cell, case.params, case.x, case.states, None, dy, tuple(dstates), contract, case.lengths
         )
-        bounds = {f"d{name}": bound for name, bound in gradients.items()}
-        got = {f"d{name}": gradient for name, gradient in question.returned.items()}
     else:
         bounds = forced_bounds(cell, case.params, case.x, case.states, None, contract, case.lengths)
-        got = dict(question.returned)
-    comparison = compare(got, bounds, contract)
+    before = next((q.returned for q in reversed(calls[:-1]) if q.case is case and q.method == question.method), {})
+    changed = {name: got[name] != before[name] for name in before}
+    if any(there.any() for there in changed.values()):
+        got |= {name: np.where(there, got[name], bounds[name].value) for name, there in changed.items()}
+    mark = "d" if question.method == "backward" else ""
+    comparison = compare(_marked(mark, got), _marked(mark, of(bounds, got)), contract)
     return None if comparison.agrees else comparison.worst
+
+
+def _marked(mark: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    return {f"{mark}{name}": value for name, value in values.items()}
 
 
 class _Script:
@@ -132,7 +148,7 @@ class _Script:
         if question.method != "backward":
             return given
         dy, *dstates = case.cotangents
-        return with_cotangents(self._held, given, dy, tuple(dstates))
+        return with_cotangents(target, cell, given, dy, tuple(dstates))
 
     def definitions(self) -> Iterator[str]:
         """Yield the lines that name every array of every call, what comes again but once."""
@@ -185,7 +201,7 @@ class _Script:
         if self.backward:
             names = [name for name, _ in self.asked[-1].rest]
             return ("dparams", *(f"d{name}" for name in names[: names.index("dy")]))
-        return ("y", *self._held.states)
+        return ("y", *self.subject.ends.final)
 
     @property
     def _held(self) -> Held:

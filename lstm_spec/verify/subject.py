@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -15,10 +15,11 @@ from lstm_spec.compute.rounding import Bounded
 from lstm_spec.spec.network import Network, network_of
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import Past
-from lstm_spec.targets.contract import Gradients, Outputs, Target, call_backward, call_forward
+from lstm_spec.targets.contract import Ends, Gradients, Outputs, Target, call_backward, call_forward, ends
+from lstm_spec.targets.held import held
 from lstm_spec.verify import exposed
 from lstm_spec.verify.cases import Array, Case
-from lstm_spec.verify.compare import Comparison, compare
+from lstm_spec.verify.compare import Comparison, compare, of
 from lstm_spec.verify.deadline import NEVER, Deadline
 
 Method = Literal["forward", "differentiated"]
@@ -52,6 +53,49 @@ class Subject:
     contracts: Contracts = field(default_factory=contracts)
     deadline: Deadline = NEVER
 
+    @property
+    def ends(self) -> Ends:
+        """Which states the target takes and returns."""
+        return ends(self.target, self.cell)
+
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """The states of every pass whose initial values the target takes."""
+        return self._passes(self.ends.initial)
+
+    @property
+    def returned(self) -> tuple[str, ...]:
+        """What a forward pass returns: y, and states of every pass."""
+        return ("y", *self._passes(self.ends.final))
+
+    def _passes(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        stacks = network_of(self.cell).stacks
+        return tuple(state for name in names for state in stacks[name])
+
+    def taken(self, case: Case) -> Case:
+        """Return a case with nothing but zero in what the target does not take: initial states, cotangents.
+
+        Where no other cotangent is left, y has one at its last step.
+        """
+        if self.target.initial is self.target.final is self.target.cotangents is None:
+            return case
+        states = case.states and self._kept(case.states, self.ends.initial)
+        if not case.cotangents:
+            return replace(case, states=states)
+        dy, *dstates = case.cotangents
+        kept = self._kept(tuple(dstates), self.ends.cotangents)
+        if not any(d.any() for d in (dy, *kept)):
+            dy = dy.copy()
+            last = dy[-1] if dy.ndim == 3 else dy
+            last += next((d for d in dstates if d.any() and d.shape == last.shape), 0)
+        return replace(case, states=states, cotangents=(dy, *kept))
+
+    def _kept(self, arrays: tuple[Array, ...], names: Collection[str]) -> tuple[Array, ...]:
+        """Return arrays of every state, those that are not of these names zero."""
+        own = held(self.target.layout, self.cell)
+        packed = zip(own.states, own.to_states(arrays), strict=True)
+        return own.from_states(tuple(a if name in names else np.zeros_like(a) for name, a in packed))
+
     def call(self, case: Case, *, memory: str = "") -> tuple[Outputs, Past]:
         """Call the target's forward pass on a case, its arrays in a given memory; raises MisbehaviourError."""
         return self._forward("forward", case, memory)
@@ -70,7 +114,8 @@ class Subject:
             lasting = alive(case.lengths, case.T)
             y = np.where(lasting, y, 0)
             bound = Bounded(np.where(lasting, bound.value, 0), np.where(lasting, bound.errors, 0))
-        return compare({"y": y, **outputs.states}, {**allowed, "y": bound}, contract)
+        got = {"y": y, **outputs.states}
+        return compare(got, of({**allowed, "y": bound}, got), contract)
 
     def call_differentiated(self, case: Case) -> Outputs:
         """Call the forward pass as the target's backward pass runs it; raises MisbehaviourError."""
@@ -126,12 +171,12 @@ class Subject:
         got = {f"d{name}": gradient for name, gradient in gradients.values.items()} | shown
         matrices = [f"d{p.name}" for p in self.cell.parameters if case.params[p.name].ndim == 2]
         scale = _size(case.cotangents)
-        comparison = compare(got, _named(bounds, shown), contract, matrices, scale=scale)
+        comparison = compare(got, of(_named(bounds, shown), got), contract, matrices, scale=scale)
         if comparison.agrees or not shown:
             return comparison
         # A compiler may compute an adjoint twice, rounded otherwise: once for what it shows, and once to go on with.
         doubt = {name: Bounded(np.asarray(a, np.float64), 2 * bounds[name].errors) for name, a in shown.items()}
-        return compare(got, _named(allowed(doubt)[1], shown), contract, matrices, scale=scale)
+        return compare(got, of(_named(allowed(doubt)[1], shown), got), contract, matrices, scale=scale)
 
 
 def _size(arrays: Iterable[Array]) -> float:
