@@ -475,3 +475,33 @@ def test_what_the_ending_has_no_place_for_is_refused_before_anything_is_run(
     assert said.startswith(f"lstm-spec: {sentence}")
     assert said.count("\n") == 1
     assert not (tmp_path / place).exists()
+
+
+def test_a_file_is_not_written_over_by_its_own_conversion(tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez(
+        path,
+        weight_ih_l0=np.zeros((8, 1)),
+        weight_hh_l0=np.zeros((8, 2)),
+        bias_ih_l0=np.zeros(8),
+        bias_hh_l0=np.zeros(8),
+    )
+    before = path.read_bytes()
+    result = CliRunner().invoke(main, ["convert", str(path), "--to", "keras", "--no-check", "-o", str(path)])
+    assert (result.exit_code, path.read_bytes()) == (2, before)
+    assert "is the file that is read; write to another" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "the arrays (fc.weight 2×3, fc.bias 2) have no names of a known layout"),
+        (("--prefix", "nope"), 'no array has a name that begins with "nope"; there is fc.weight 2×3, fc.bias 2'),
+    ],
+)
+def test_a_file_without_an_lstm_is_said_to_have_none(options, sentence, tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez(path, **{"fc.weight": np.zeros((2, 3)), "fc.bias": np.zeros(2)})
+    result = CliRunner().invoke(main, ["convert", str(path), "--to", "onnx", "--no-check", *options])
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())

@@ -50,6 +50,8 @@ def convert(
     Example:
       lstm-spec convert lstm.pt --from torch --to keras -o lstm.weights.h5
     """
+    from pathlib import Path
+
     from lstm_spec.report.aside import aside
     from lstm_spec.report.conversion import conversion_dict, conversion_lines
     from lstm_spec.targets.convert import convert as converted
@@ -58,6 +60,8 @@ def convert(
 
     check_place(output)
     check_place(json_file)
+    if output is not None and Path(output).exists() and Path(output).samefile(file):
+        raise click.UsageError(f"{output} is the file that is read; write to another")
     found = converted(
         file,
         target=target,

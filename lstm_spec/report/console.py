@@ -177,7 +177,9 @@ def _table(checks: Sequence[CheckResult]) -> Table:
 def case_lines(finding: Finding) -> list[str]:
     """Return the case of a finding in lines of text: its sizes, then its numbers that are not zero."""
     case = finding.case
-    sizes = f"T={case.T}, B={case.B}, n={case.x.shape[-1]}, m={case.states[0].shape[-1]}, {case.dtype}"
+    # A case without initial states shows m in its parameters alone.
+    m = f", m={case.states[0].shape[-1]}" if case.states else ""
+    sizes = f"T={case.T}, B={case.B}, n={case.x.shape[-1]}{m}, {case.dtype}"
     if sum(a.size for a in case.arrays) > _MOST_NUMBERS:
         return [f"{sizes}, regime {case.regime}, seed {case.seed}; --json has its numbers"]
     lines = [sizes]

@@ -228,7 +228,7 @@ def read_outputs(
     y_shape = own.y_shape(x, states)
     sizes = (*x.shape[:2], y_shape[-1])
     held_shape = own.to_y(np.zeros(y_shape)).shape
-    _check_shape("y", results["y"], held_shape, "(T, B, m)" if len(y_shape) == 3 else "(B, m)", sizes)
+    _check_shape("y", results["y"], held_shape, _axes_of_y(target) if len(y_shape) == 3 else "(B, m)", sizes)
     final = ends(target, cell).final
     for name, given in zip(own.states, own.to_states(states), strict=True):
         if name in final:
@@ -258,6 +258,11 @@ def read_gradients(
     initial = own.from_some({name: gradients[f"{name}0"] for name in ends(target, cell).initial})
     states = {f"{name}0": d for name, d in initial.items()}
     return Gradients({**unpacked, "x": target.layout.from_x(gradients["x"]), **states})
+
+
+def _axes_of_y(target: Target) -> str:
+    """Return the axes of y as the target has them, such as "(B, T, m)"."""
+    return f"({', '.join('m' if axis == 'I' else axis for axis in target.layout.axes.split()[0])})"
 
 
 def _check_shape(name: str, array: Array, wanted: tuple[int, ...], meaning: str, y: tuple[int, int, int]) -> None:

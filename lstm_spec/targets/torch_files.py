@@ -68,7 +68,8 @@ def _check(torch: Any, place: Path) -> None:
     if Version(str(torch.__version__)) < Version(SAFE):
         raise FileError(f"{place} is read by PyTorch {SAFE} or newer, before which tensors alone were not safe to read")
     if not zipfile.is_zipfile(place):
-        raise FileError(f"{place} is no {KIND} since PyTorch 1.6; load it where you trust it, and save it again")
+        what = f"{place} is no {KIND} since PyTorch 1.6, or it is cut short"
+        raise FileError(f"{what}; an older one can be loaded where you trust it, and saved again")
     with zipfile.ZipFile(place) as archive:
         every = members(archive, place)
         if any(m.filename.endswith("/constants.pkl") for m in every):

@@ -227,16 +227,23 @@ def misfit(arrays: Mapping[str, Array], layouts: Iterable[Layout], specs: Specs,
     """Return in a sentence why arrays are no weights in any of some layouts, by the one that they are nearest to."""
     near: tuple[int, int, str] = (0, 0, "")
     known = tuple(layouts)
+    if prefix and not any(name.startswith(prefix) for name in arrays):
+        return f'no array has a name that begins with "{prefix}"; there is {_some(arrays)}'
     begun = _beginnings(known, specs)
     for own in parted(arrays, prefix).values():
         for layout in () if begun.isdisjoint(own) else known:
             for spec in specs(layout, own):
                 wanted = _least(layout, spec)
                 there = sum(name in own for name in wanted)
-                if (there, there - len(wanted)) > near[:2]:
+                # A name such as bias is anybody's, and one array in three is no layout that somebody has meant.
+                told = len(known) == 1 or 2 * there > len(wanted)
+                if told and (there, there - len(wanted)) > near[:2]:
                     near = (there, there - len(wanted), _wrong(own, layout, spec))
-    shown = ", ".join(f"{name} {shape_of(a)}" for name, a in list(arrays.items())[:8])
-    return near[2] or f"the arrays ({shown or 'none'}) have no names of {_either(known)}"
+    return near[2] or f"the arrays ({_some(arrays)}) have no names of {_either(known)}"
+
+
+def _some(arrays: Mapping[str, Array]) -> str:
+    return ", ".join(f"{name} {shape_of(a)}" for name, a in list(arrays.items())[:8]) or "none"
 
 
 def _either(layouts: Sequence[Layout]) -> str:
@@ -248,7 +255,9 @@ def _wrong(arrays: Mapping[str, Array], layout: Layout, spec: Spec) -> str:
     what, own = f"{spec.name} in the layout {layout.name}", Held(layout, spec)
     wanted = _least(layout, spec)
     if missing := [name for name in wanted if name not in arrays]:
-        return f"{what} has the arrays {', '.join(wanted)}; {', '.join(missing)} is missing"
+        return (
+            f"{what} has the arrays {', '.join(wanted)}; {', '.join(missing)} {'are' if missing[1:] else 'is'} missing"
+        )
     given = {name: arrays[name].shape for name in wanted}
     for name in reversed(list(wanted)):
         sizes = solved(own, given, but=name)

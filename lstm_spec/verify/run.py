@@ -3,13 +3,13 @@
 import datetime
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from lstm_spec.compute.contracts import Given, origin_of
 from lstm_spec.spec.network import Network
 from lstm_spec.spec.program import Program
+from lstm_spec.targets.calls import exception_text, raised_at
 from lstm_spec.targets.layout import Layout
 from lstm_spec.verify.asking import Asking, Progress
 from lstm_spec.verify.deadline import OutOfTime
@@ -118,7 +118,7 @@ def verified(target: Any, options: Options) -> Report:
         failing = (r for r in results if r.status == DISCREPANCY and r.id in EXPLAINED)
         finding = next((result.finding for result in failing if result.finding), None)
         told = finding if options.diagnose and not interrupted else None
-        diagnosis, sequence = _told(subject, told) if told else ((), None)
+        diagnosis, sequence, trouble = _told(subject, told) if told else ((), None, ())
     finally:
         subject.target.release()
     cut_short = interrupted or out_of_time
@@ -136,7 +136,7 @@ def verified(target: Any, options: Options) -> Report:
         versions=versions_of(subject.target.versions),
         exercised=exercised(subject.cell, asking.plan, asking.results),
         given=prepared.given,
-        warnings=warnings,
+        warnings=(*warnings, *trouble),
         diagnosis=diagnosis,
         sequence=sequence,
         seconds=time.perf_counter() - begun,
@@ -145,14 +145,21 @@ def verified(target: Any, options: Options) -> Report:
     )
 
 
-def _told(subject: Subject, finding: Finding) -> tuple[tuple[Diagnosis, ...], Finding | None]:
-    """Return the diagnosis of a finding and a sequence that shows it, as far as the time for them goes."""
+def _told(subject: Subject, finding: Finding) -> tuple[tuple[Diagnosis, ...], Finding | None, tuple[str, ...]]:
+    """Return the diagnosis of a finding and a sequence that shows it, as far as the time for them goes.
+
+    The last is what is to be said where either failed, which must not take the verdict along.
+    """
     subject = replace(subject, deadline=subject.deadline.at_least(TELLING_SECONDS))
     diagnosis: tuple[Diagnosis, ...] = ()
-    with suppress(OutOfTime):
+    try:
         diagnosis = explain(subject, finding)
-        return diagnosis, in_sequence(subject, finding)
-    return diagnosis, None
+        return diagnosis, in_sequence(subject, finding), ()
+    except OutOfTime:
+        return diagnosis, None, ()
+    except Exception as error:
+        what = f"{exception_text(error)}{raised_at(error)}"
+        return diagnosis, None, (f"the diagnosis failed with {what}, a fault of lstm-spec; the verdict stands",)
 
 
 def _detection(asking: Asking) -> Mapping[str, Detection]:

@@ -67,7 +67,7 @@ def _script(cell: Cell, node: Node, finding: Finding) -> Iterator[str]:
     given = forward_arguments(target, subject.cell, case.params, case.x, case.states, case.lengths)
     x, *states = (array for _, array in given.rest)
     feeds = inputs(operator, given.params, x, tuple(states), case.lengths)
-    model = single_node(operator, case.x.shape[-1], case.states[0].shape[-1], str(case.dtype))
+    model = single_node(operator, case.x.shape[-1], given.params["R"].shape[-1], str(case.dtype))
     package, run = _RUN[node.runtime]
     versions = ", ".join(f"{p} {v}" for p, v in cell.versions.items())
     literals = Literals("numpy")

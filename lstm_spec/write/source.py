@@ -191,6 +191,8 @@ def _chain(factors: list[Any], context: _Context) -> Piece:
     rows = [k for k, a in enumerate(factors) if context.per_row(a)]
     if len(factors) == 1:
         return _write(factors[0], context)
+    if not rows and factors[-1].shape[1] == 1 and any(isinstance(a, OneMatrix) for a in factors):
+        return _column(factors, context)
     if not rows:
         return " @ ".join(_wrapped(a, context, ATOM) for a in factors), PRODUCT
     if len(rows) == 1 and rows[0] == len(factors) - 1 and factors[-1].shape[1] == 1:
