@@ -160,6 +160,13 @@ def test_the_curves_of_a_right_cell_are_right(name):
     assert not wrong_curves(found, accuracy("float64").unit)
 
 
+def test_fixed_point_is_told_by_its_last_bit():
+    (found,) = told(Target(name="by hand", forward=hand.fixed_point(8)))
+    assert found.sentence.startswith("every number that comes is a multiple of 2^−8")
+    (found,) = told(Target(name="by hand", forward=hand.looped(hand.sums_in_float16)))
+    assert found.id == "accuracy-of-float16"
+
+
 def test_nothing_is_said_of_an_activation_that_is_no_such_thing():
     assert told(Target(name="by hand", forward=hand.with_gate(lambda a: np.sin(a) ** 2))) == ()
 

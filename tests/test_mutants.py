@@ -9,6 +9,7 @@ from lstm_spec.spec.operators import hadamard
 from lstm_spec.verify.cases import seeded_case
 from lstm_spec.verify.diagnose import distance, hypotheses, run_hypothesis
 from lstm_spec.verify.faults import faults
+from lstm_spec.verify.gate_faults import gate_faults
 from lstm_spec.verify.hypotheses import Hypothesis, equation_hypotheses
 from lstm_spec.verify.mispackings import mispackings
 from lstm_spec.verify.mutants import equivalent, mutants
@@ -94,6 +95,16 @@ def test_two_hypotheses_make_a_third():
     results = [run_hypothesis(h, case)["y"] for h in (first, second, both)]
     assert not any(np.array_equal(a, results[2]) for a in results[:2])
     assert second.joined(second) is None
+
+
+def test_two_hypotheses_that_make_a_circle_make_no_third():
+    together = next(h for h in gate_faults(lstm()) if h.id == "softmax-fio")
+    reading = next(
+        h for h in equation_hypotheses(lstm()) if h.sentence.startswith("a_o uses") or h.id == "a_o.exchange1"
+    )
+    late = Hypothesis("late", "", "", lstm(), equations=(("a_o", lstm()["c"].symbol),))
+    assert together.joined(late) is None
+    assert together.joined(reading) is not None
 
 
 def test_an_activation_is_replaced_everywhere():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sympy import BlockMatrix, MatMul, MatrixSymbol
 
+from lstm_spec.compute.accuracy import accuracy
 from lstm_spec.compute.compile import Array, compile_program
 from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.operators import parts_of
@@ -40,7 +41,8 @@ class Curve:
     """What an activation of a target gives.
 
     value: what is computed, such as "f"; number: its place among the activations of the cell; activation: the name of
-    what it should be; equation: where it stands, and place: as what; at, got: the arguments, ascending, and what came.
+    what it should be; equation: where it stands, and place: as what; at, got: the arguments, ascending, and what came;
+    unit: the unit roundoff of the format in which it came.
     """
 
     value: str
@@ -50,6 +52,7 @@ class Curve:
     place: Any
     at: Array
     got: Array
+    unit: float = 2.0**-53
 
     @property
     def even(self) -> "Curve":
@@ -175,8 +178,14 @@ def _read(cell: Program, runs: Mapping[int, _Run], order: Callable[[int], Any]) 
         alone = cell[driven.equation].expression == driven.place
         value = driven.equation if alone else f"{driven.name}({driven.argument.name})"
         at = run.at[ascending]
-        found[k] = Curve(value, k, driven.name, driven.equation, driven.place, at, got[ascending])
+        found[k] = Curve(
+            value, k, driven.name, driven.equation, driven.place, at, got[ascending], _unit(run.case.dtype)
+        )
     return tuple(found[k] for k in sorted(found))
+
+
+def _unit(dtype: np.dtype[Any]) -> float:
+    return accuracy(dtype.name).unit
 
 
 def _value(cell: Program, activation: _Activation, case: Case, known: Curve | None) -> Array:

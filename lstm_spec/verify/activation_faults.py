@@ -21,8 +21,8 @@ INVERSE: dict[str, Callable[[Array], Array]] = {"sigmoid": lambda y: np.log(y / 
 ENDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 LETTER = {"sigmoid": "σ", "tanh": "tanh"}
 
-CLOSE = 1e-9
-"""Up to which distance a curve is one that is known."""
+CLOSE = 1e-11
+"""Up to which distance numbers are the same, where the format tells so much."""
 
 STRAIGHT = 1e-12
 """Up to which second difference three points lie on one line."""
@@ -85,6 +85,11 @@ def _is_function(curve: Curve) -> bool:
     return bool(smooth or (np.diff(got) == 0).mean() > 0.5)
 
 
+def _close(curve: Curve) -> float:
+    """Return up to which distance a curve is one that is known."""
+    return max(CLOSE, 1e3 * curve.unit)
+
+
 def _reading(curve: Curve) -> Reading | None:
     makers = (_formula, _affine, _multiple, _steps, _lines)
     return next((reading for make in makers for reading in make(curve.even)), None)
@@ -95,7 +100,7 @@ def _formula(curve: Curve) -> Iterator[Reading]:
     for words, function in functions_for(curve.activation):
         numeric = _numeric(function)
         with np.errstate(all="ignore"):
-            if np.abs(numeric(curve.at) - curve.got).max() < CLOSE:
+            if np.abs(numeric(curve.at) - curve.got).max() < _close(curve):
                 yield Reading(f"{words} stands where the spec has {curve.activation}", numeric)
 
 
@@ -115,9 +120,9 @@ def _affine(curve: Curve) -> Iterator[Reading]:
     if inner.sum() < 10:
         return
     slope, offset = np.polyfit(curve.at[inner], argument[inner], 1)
-    slope, offset = round(float(slope), 9), round(float(offset), 9)
+    slope, offset = round(float(slope), 12), round(float(offset), 12)
     moved = lambda a: EXACT[curve.activation](slope * a + offset)  # noqa: E731
-    if np.abs(moved(curve.at) - curve.got).max() < CLOSE:
+    if np.abs(moved(curve.at) - curve.got).max() < _close(curve):
         factor = "a" if slope == 1 else f"{slope:.6g} a"
         added = f" {'+-'[offset < 0]} {abs(offset):.6g}" if offset else ""
         words = f"{LETTER[curve.activation]}({factor}{added})".replace("-", "−")
@@ -127,8 +132,8 @@ def _affine(curve: Curve) -> Iterator[Reading]:
 def _multiple(curve: Curve) -> Iterator[Reading]:
     """The right function times a number."""
     right = EXACT[curve.activation](curve.at)
-    factor = round(float(np.dot(curve.got, right) / np.dot(right, right)), 9)
-    if np.abs(factor * right - curve.got).max() < CLOSE:
+    factor = round(float(np.dot(curve.got, right) / np.dot(right, right)), 12)
+    if np.abs(factor * right - curve.got).max() < _close(curve):
         words = f"{factor:.6g} {LETTER[curve.activation]}(a) stands where the spec has {curve.activation}"
         yield Reading(words.replace("-", "−"), lambda a: factor * EXACT[curve.activation](a))
 
@@ -154,7 +159,7 @@ class _Table:
     @property
     def words(self) -> str:
         step = Fraction(self.apart).limit_denominator(4096)
-        exact = abs(float(step) - self.apart) < CLOSE and step.numerator == 1
+        exact = abs(float(step) - self.apart) < 1e-9 and step.numerator == 1
         apart = str(step) if exact else f"{self.apart:.4g}"
         ends = f"from {self.first:.6g} to {self.last:.6g}".replace("-", "−")
         return f"{LETTER[self.activation]} is read from a table of {self.count} entries {ends}, {apart} apart"
@@ -212,7 +217,7 @@ def _steps(curve: Curve) -> Iterator[Reading]:
 
 
 def _share(curve: Curve, other: Array) -> float:
-    return float((np.abs(other - curve.got) < CLOSE).mean())
+    return float((np.abs(other - curve.got) < _close(curve)).mean())
 
 
 def _lines(curve: Curve) -> Iterator[Reading]:

@@ -26,6 +26,7 @@ from lstm_spec.verify.diagnose import (
     probe_cases,
     run_hypothesis,
 )
+from lstm_spec.verify.fixed_point import bits_after_point
 from lstm_spec.verify.measured import measured_gradients
 from lstm_spec.verify.mispackings import gates_of
 from lstm_spec.verify.network_hypotheses import right_of
@@ -56,7 +57,8 @@ def explain(subject: Subject, finding: Finding) -> tuple[Diagnosis, ...]:
         return ()
     candidates = hypotheses(cell, gradients=bool(finding.case.cotangents))
     matcher = Matcher(observations, contract)
-    found = matcher.singles(candidates) or _measured(cell, matcher) or _activations(subject, matcher)
+    found = matcher.singles(candidates) or _fixed_point(observations)
+    found = found or _measured(cell, matcher) or _activations(subject, matcher)
     found = found or _lower_precision(subject, observations, contract)
     found = found or matcher.pairs(candidates, seconds=SECONDS, isolating=_isolating(subject, finding.case))
     found = found or _place(subject, finding.case)
@@ -115,6 +117,14 @@ def _place(subject: Subject, case: Case) -> tuple[Diagnosis, ...]:
         found = place(cell, lambda asked: returned(subject, asked)["y"], str(case.dtype), contract)
         return () if found is None else (Diagnosis("place", found.sentence, 0.5),)
     return ()
+
+
+def _fixed_point(observations: Sequence[Observation]) -> tuple[Diagnosis, ...]:
+    bits = bits_after_point(a for observation in observations[:4] for a in observation.returned.values())
+    if bits is None:
+        return ()
+    sentence = f"every number that comes is a multiple of 2^−{bits}: numbers are kept in fixed point"
+    return (Diagnosis("fixed-point", f"{sentence}, with {bits} bits after the point", 0.9),)
 
 
 FICKLE = Diagnosis(

@@ -5,8 +5,7 @@ from typing import Any
 
 from sympy import BlockMatrix, Lambda, MatrixSymbol
 
-from lstm_spec.spec.dimensions import DimensionError
-from lstm_spec.spec.equation import Equation, ProgramError, names_in
+from lstm_spec.spec.equation import Equation, names_in
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
@@ -30,14 +29,7 @@ def gate_faults(cell: Program) -> tuple[Hypothesis, ...]:
     """
     made = (*_over_gates(cell), *_over_units(cell), *_kept_after(cell), *_new_state(cell))
     found = (Hypothesis(name, kind, sentence, cell, equations=wrong) for name, kind, sentence, wrong in made)
-    return tuple(h for h in found if _is_cell(h))
-
-
-def _is_cell(hypothesis: Hypothesis) -> bool:
-    try:
-        return bool(hypothesis.program.definitions)
-    except (ProgramError, DimensionError):
-        return False
+    return tuple(h for h in found if h.is_cell)
 
 
 Made = Iterator[tuple[str, str, str, Rewritten]]

@@ -16,6 +16,8 @@ from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.answers import canonical
 from lstm_spec.compute.compile import Array
 from lstm_spec.compute.gradients import Read
+from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.equation import ProgramError
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
@@ -145,9 +147,10 @@ class Hypothesis:
     def joined(self, other: "Hypothesis") -> "Hypothesis | None":
         """Return the hypothesis that both are true, or None where they rewrite the same equation."""
         own, others = ({n for n, _ in (*h.equations, *h.formulas, *h.constants)} for h in (self, other))
-        if own & others or (self.window and other.window):
+        seen = {read.symbol for read in self.reads} & {read.symbol for read in other.reads}
+        if own & others or seen or (self.window and other.window):
             return None
-        return replace(
+        pair = replace(
             self,
             id=f"{self.id}+{other.id}",
             kind="pair",
@@ -159,6 +162,15 @@ class Hypothesis:
             window=self.window or other.window,
             reads=self.reads + other.reads,
         )
+        return pair if not (self.equations and other.equations) or pair.is_cell else None
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether its equations can be computed: two rewrites may make a circle."""
+        try:
+            return bool(self.program.definitions)
+        except (ProgramError, DimensionError):
+            return False
 
 
 def of_mutant(mutant: Mutant, cell: Program) -> Hypothesis:
