@@ -158,9 +158,8 @@ def planted(right, *changes):
         assert source.count(before) == 1, before
         source = source.replace(before, after)
     module = ModuleType("planted")
-    exec(source, vars(sys.modules[__name__]) | {"__name__": "planted"}, vars(module))
-    # The module's own functions are found in it, those around them here.
-    sys.modules["planted"] = module
+    vars(module).update(vars(sys.modules[__name__]) | {"__name__": "planted"})
+    exec(source, vars(module))
     return getattr(module, right.__name__)
 
 

@@ -83,7 +83,8 @@ def _activations(subject: Subject, matcher: Matcher) -> tuple[Diagnosis, ...]:
     cell, target, contract = subject.cell, subject.target, matcher.contract
     case = matcher.observations[0].case
     free = target.weights is None and target.sizes is None and target.possible({s.name: 1 for s in cell.sizes})
-    if not isinstance(cell, Program) or case.cotangents or not free:
+    # What is asked begins from states, and is read off those that come.
+    if not isinstance(cell, Program) or case.cotangents or not (free and subject.ends.whole):
         return ()
     try:
         wrong = wrong_curves(curves(cell, lambda asked: returned(subject, asked), dtype=case.dtype), contract.unit)
