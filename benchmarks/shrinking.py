@@ -104,13 +104,14 @@ def page(lines):
     numbers, most = (Counter(line[key] for line in found) for key in ("numbers", "digits"))
     yield f"Numbers that are not zero: {spread(numbers)}. Most digits of one: {spread(most)}."
     yield ""
-    yield "Not small:"
+    yield "Not small, those that no smaller case shows first:"
     yield ""
-    for line in found:
-        if not line["small"]:
-            size = ", ".join(f"{key}={line[key]}" for key in "TnmB")
-            could = "; **a smaller case shows it**" if line["possible"] else ""
-            yield f"- {line['id']}: {size}, digits: {line['digits']}{could}"
+    large = {}
+    for line in sorted((line for line in found if not line["small"]), key=lambda line: (line["possible"], line["T"])):
+        size = ", ".join(f"{key}={line[key]}" for key in "TBnm") + f", digits {line['digits']}"
+        large.setdefault((line["possible"], size), []).append(line["id"])
+    for (possible, size), names in large.items():
+        yield f"- {size}{'; **a smaller case shows it**' if possible else ''}: {', '.join(names)}"
     yield ""
     yield f"Not found: {', '.join(line['id'] for line in alive) or 'none'}."
     yield f"Processor time of one: {np.median([line['seconds'] for line in lines]):.2f} s in the median."

@@ -112,11 +112,88 @@ def test_what_is_written_for_an_lstm_verifies_it(folder, text, name, attribute, 
     assert verified.exit_code == 0, verified.output
 
 
-def test_names_of_parameters_are_paired_by_shape_and_likeness(folder):
+HEADED = MODULE.replace("        self.cell =", "        self.head = torch.nn.Linear(m, 7)\n        self.cell =")
+
+
+def test_a_module_that_holds_more_gets_names_paired_by_shape_and_likeness(folder):
     pytest.importorskip("torch")
-    (folder / "mine.py").write_text(MODULE)
+    (folder / "mine.py").write_text(HEADED)
     run("init", "mine.py:Mine")
+    sys.modules.pop("mine", None)
     assert '    "weight_hh_l0": "cell.weight_hh",\n' in (folder / "lstm_adapter.py").read_text()
+    assert run("verify", "lstm_adapter.py:Adapter", *CHECKS, "float64").exit_code == 0
+    sys.modules.pop("mine", None)
+
+
+STEPPED = """
+import torch
+
+
+class Mine(torch.nn.Module):
+    def __init__(self, hidden_size, input_size):
+        super().__init__()
+        self.x2 = torch.nn.ModuleDict({g: torch.nn.Linear(input_size, hidden_size) for g in "fcoi"})
+        self.h2 = torch.nn.ModuleDict({g: torch.nn.Linear(hidden_size, hidden_size, bias=False) for g in "fcoi"})
+
+    def forward(self, x, state):
+        h, c = state
+        a = {g: self.x2[g](x) + self.h2[g](h) for g in "fcoi"}
+        c = a["f"].sigmoid() * c + a["i"].sigmoid() * a["c"].tanh()
+        return a["o"].sigmoid() * c.tanh(), c
+"""
+BATCH_FIRST = """
+import torch
+
+
+class Mine(torch.nn.Module):
+    def __init__(self, n, m):
+        super().__init__()
+        self.Wx = torch.nn.Parameter(torch.randn(n, 4 * m))
+        self.Wh = torch.nn.Parameter(torch.randn(m, 4 * m))
+        self.b = torch.nn.Parameter(torch.zeros(4 * m))
+
+    def forward(self, x, h0, c0):
+        (h,), (c,), steps = h0, c0, []
+        for x_t in x.unbind(1):
+            i, f, o, g = (x_t @ self.Wx + h @ self.Wh + self.b).chunk(4, -1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            steps.append(h)
+        return torch.stack(steps, 1), (h[None], c[None])
+"""
+FOUND = {
+    "a cell with a layer for each gate": (STEPPED, '"W": "x2.{gate}.weight"', "h, c = module(x_t, (h, c))"),
+    "rows first, transposed and packed": (BATCH_FIRST, 'gates="ifoc"', "module(x.swapaxes(0, 1), h0[None], c0[None])"),
+    "a cell of its own, unrolled": (MODULE, '"R": "cell.weight_hh"', "y, (h, c) = module(x, (h0[None], c0[None]))"),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_how_a_module_is_called_and_holds_its_parameters_is_found_out(folder, name):
+    pytest.importorskip("torch")
+    text, held, call = FOUND[name]
+    (folder / "mine.py").write_text(text)
+    result = run("init", "mine.py:Mine")
+    sys.modules.pop("mine", None)
+    adapter = (folder / "lstm_adapter.py").read_text()
+    assert held in adapter
+    assert call in adapter
+    assert "see how it is made and called\n" in result.stdout
+    verified = run("verify", "lstm_adapter.py:Adapter", *CHECKS, "float64")
+    sys.modules.pop("mine", None)
+    assert verified.exit_code == 0, verified.output
+
+
+def test_of_a_module_that_is_wrong_the_order_of_the_gates_is_a_guess(folder):
+    pytest.importorskip("torch")
+    (folder / "mine.py").write_text(BATCH_FIRST.replace("c0, []", "0 * c0, []"))
+    result = run("init", "mine.py:Mine")
+    sys.modules.pop("mine", None)
+    assert "in which order its gates are" in result.stdout
+    assert "# A guess: with no order of the gates does it compute an LSTM." in (folder / "lstm_adapter.py").read_text()
+    verified = run("verify", "lstm_adapter.py:Adapter", *CHECKS, "float64")
+    sys.modules.pop("mine", None)
+    assert verified.exit_code == 1
 
 
 def test_a_target_in_a_folder_or_a_package_is_found(folder):

@@ -166,6 +166,15 @@ def planted(right, *changes):
 
 ROWS, COLUMNS = "numpy-rows-sequence", "numpy-columns-sequence"
 PLANTED = {
+    "rows, packed in another order, and h0 is not read": (
+        ROWS,
+        [
+            ("c, Wx, Wh, b)", "c, *(np.roll(a, h0.shape[1], axis=-1) for a in (Wx, Wh, b)))"),
+            ("= h0, np", "= 0 * h0, np"),
+        ],
+        "step",
+        "it matches the spec if the gates are packed f, o, c̃, i; and the initial h is ignored",
+    ),
     "rows, dc is not carried": (
         ROWS,
         [("carried, dc, *own", "carried, _, *own")],

@@ -106,6 +106,18 @@ class OwnCode:
         return dict(_arrays(getattr(made, "__dict__", {})))
 
     @property
+    def made_of_sizes(self) -> str:
+        """How a class is made of x and h0: by the names of what it requires, else of n and m in this order."""
+        given = [_EXPRESSIONS.get(_plain(name), "") for name in self._taken]
+        sizes = ["x.shape[-1]", "h0.shape[-1]"]
+        return ", ".join(given if sorted(given) == sorted(sizes) else sizes)
+
+    def make(self, n: int, m: int) -> Any:
+        """Make an object of a class for an input and a hidden size, as ``made_of_sizes`` says."""
+        sizes = (n, m) if self.made_of_sizes.startswith("x") else (m, n)
+        return self.value(*sizes)
+
+    @property
     def _method(self) -> str | None:
         return next((name for name in METHODS if _defines(self.value, name)), None)
 

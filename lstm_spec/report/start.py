@@ -9,6 +9,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 
+from lstm_spec.report.module_start import module_start
 from lstm_spec.report.own_code import METHODS, OwnCode
 from lstm_spec.spec.cells import lstm
 from lstm_spec.targets.contract import TargetError
@@ -157,6 +158,11 @@ def start(name: str | None) -> Start:
     if kind == "function" and not (own.is_standard and own.backward_beside is None):
         adapter = own.source(_imports(place, path, name), name)
         return _files(adapter, "Adapter", "see that yours is called as it is, and put in what fill_in asks for")
+    if kind == "torch":
+        made = own.made_of_sizes
+        found = module_start(own.make, name=name, imports=_imports(place, path, name), sizes=made)
+        if found is not None:
+            return _files(found.text, "Adapter", found.advice)
     words = {"name": name, "imports": _imports(place, path, name), "names": _names(value) if kind == "torch" else ""}
     advice = {
         "function": "see that forward calls yours with what it takes",

@@ -111,7 +111,13 @@ def in_layout(diagnosis: Diagnosis, layout: Layout, gates: tuple[str, ...]) -> D
     >>> wrong = Diagnosis("gates-ifco", "the gates are taken in another order", 1.0)
     >>> in_layout(wrong, LAYOUTS["pytorch"], ("f", "i", "c", "o")).sentence
     'it matches the spec if the gates are packed f, i, c̃, o'
+
+    Of two faults at once each is said so.
     """
+    ids, sentences = diagnosis.id.split("+"), diagnosis.sentence.split("; and ")
+    if len(ids) == len(sentences) > 1:
+        each = (replace(diagnosis, id=i, sentence=s) for i, s in zip(ids, sentences, strict=True))
+        return replace(diagnosis, sentence="; and ".join(in_layout(d, layout, gates).sentence for d in each))
     if diagnosis.id in ("a_f.offset1", "a_f.offset2") and "f" in gates:
         added = diagnosis.id == "a_f.offset1"
         known = layout.forget_offset == 1
@@ -123,7 +129,7 @@ def in_layout(diagnosis: Diagnosis, layout: Layout, gates: tuple[str, ...]) -> D
         }[added, known]
         return replace(diagnosis, sentence=f"{what}: {diagnosis.sentence}")
     order = diagnosis.id.removeprefix("gates-")
-    if order == diagnosis.id or sorted(layout.gates) != sorted(gates):
+    if sorted(order) != sorted(gates) or sorted(layout.gates) != sorted(gates):
         return diagnosis
     read_as = dict(zip(order, gates, strict=True))
     named = (f"{g}_tilde" if g in "ch" and len(gates) > 1 else g for g in (read_as[s] for s in layout.gates))
