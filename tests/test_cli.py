@@ -134,7 +134,10 @@ def test_what_could_not_be_told_is_counted_in_the_headline_and_the_table(folder)
             ["mine.py:correct", "--layout", "pytroch"],
             'mine.py:correct: unknown layout "pytroch": did you mean py',
         ),
-        (["mine.py:correct", "--layout", "pytorch", "--spec", "gru"], "the layout pytorch packs the gates"),
+        (
+            ["mine.py:correct", "--layout", "pytorch", "--spec", "gru"],
+            "the layout pytorch has the states h, c, but the",
+        ),
         (["numpy", "--spec", "cifg"], "numpy is built in; its parameters are not those of cifg"),
         (["numpy", "--spec", "lstmm"], 'there is no cell "lstmm"; did you mean lstm?'),
         (["numpy", "--spec", "mine.py:calls"], "mine.py:calls is a list, not a Program"),

@@ -271,3 +271,17 @@ def test_a_number_is_found_where_the_layout_has_it():
     # i comes after o; the kernel holds inputs by gates.
     assert gradient_place(target, cell, case.params, given, "W_i", (2, 4)) == Place("dkernel", (4, 3 + 2))
     assert gradient_place(target, cell, case.params, given, "x", (3, 1, 0)) == Place("dx", (1, 3, 0))
+
+
+def test_rows_beyond_a_block_are_asked_and_shown(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from lstm_spec.targets.python import load\n\nright = load('numpy').forward\n\n\n"
+        "def forward(params, x, h0, c0):\n    y, h, c = right(params, x, h0, c0)\n    y = y.copy()\n"
+        "    y[:, 31:] = 0\n    return y, h, c\n"
+    )
+    report = ls.verify(
+        f"{tmp_path / 'mine.py'}:forward", profile="quick", checks=["signature", "step", "sequence", "batch"]
+    )
+    assert [c.id for c in report.checks if c.status == "discrepancy"] == ["batch"]
+    assert "with the rows of the batch over and over, 40 in all, y at step 0, row 31" in report.finding.message
+    assert "AssertionError" in pasted(report.failing.snippet, tmp_path).stderr

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from lstm_spec.compute.accuracy import Accuracy
 from lstm_spec.spec.program import Program
 from lstm_spec.targets.calls import MisbehaviourError
@@ -90,15 +92,24 @@ def _carry(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
     return against_spec(subject, rest, contract, f"steps from {k} on, begun from the states returned before, ")[0]
 
 
+MANY_ROWS = 40
+"""More rows than a block of a kernel has, and no whole number of the usual ones."""
+
+
 def _batch(subject: Subject, case: Case, contract: Accuracy) -> Outcome:
-    """Take the rows in reverse order, and the first and the last one alone."""
+    """Take the rows in reverse order, the first and the last one alone, and all of them many times."""
     worst: list[Outcome] = []
-    for rows, what in (
-        (slice(None, None, -1), "with the rows of the batch reversed, "),
-        (slice(0, 1), "with the first row of the batch alone, "),
-        (slice(case.B - 1, case.B), "with the last row of the batch alone, "),
-    ):
-        outcome, _ = against_spec(subject, case.part(slice(None), rows), contract, what)
+    parts = [
+        (case.part(slice(None), slice(None, None, -1)), "with the rows of the batch reversed, "),
+        (case.part(slice(None), slice(0, 1)), "with the first row of the batch alone, "),
+        (case.part(slice(None), slice(case.B - 1, case.B)), "with the last row of the batch alone, "),
+    ]
+    if subject.target.sizes is None and case.B < MANY_ROWS:
+        # What compiles shapes is asked for no others than it names.
+        many = case.part(slice(3), np.arange(MANY_ROWS) % case.B)
+        parts.append((many, f"with the rows of the batch over and over, {MANY_ROWS} in all, "))
+    for part, what in parts:
+        outcome, _ = against_spec(subject, part, contract, what)
         if outcome.finding:
             return outcome
         worst.append(outcome)
@@ -206,7 +217,7 @@ CHECKS: tuple[Check, ...] = (
         "batch",
         "the rows of a batch are independent of each other, of their order and of their number",
         _batch,
-        asks="the rows are asked in reverse order, and the first and the last one alone",
+        asks="the rows are asked in reverse order, the first and the last one alone, and all over and over, 40 in all",
         catches="rows that read each other, numbers that depend on the size of the batch",
         needs=("sequence",),
         least_rows=2,
