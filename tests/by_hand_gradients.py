@@ -37,19 +37,27 @@ def through(s, dh, dc):
 
 
 def backward(
-    *, local=through, stored=lambda steps: None, carry=lambda steps, t, dc: dc * steps[t].f, sums=None, end=None
+    *,
+    local=through,
+    stored=lambda steps: None,
+    carry=lambda steps, t, dc: dc * steps[t].f,
+    sums=None,
+    end=None,
+    loop=reversed,
+    divided=lambda dz, n: (dz[:, :n], dz[:, n:]),
 ):
     """Make a backward pass.
 
     local: as ``through``; stored: changes what was saved; carry: what dc is at the step before; sums: takes (da, z, t)
-    to the rows that count; end: changes (dparams, dx, dh0, dc0), given params too.
+    to the rows that count; end: changes (dparams, dx, dh0, dc0), given params too; loop: the order of the steps;
+    divided: takes the adjoint of z, and n, to those of x and of h.
     """
 
     def run(params, x, h0, c0, dy, dh, dc):
         steps, n = saved(params, x, h0, c0), x.shape[-1]
         stored(steps)
         dparams, dx = {k: np.zeros_like(p) for k, p in params.items()}, np.empty_like(x)
-        for t in reversed(range(len(x))):
+        for t in loop(range(len(x))):
             s = steps[t]
             dc, da = local(s, dh + dy[t], dc)
             dz = sum(da[g] @ params[f"W_{g}"] for g in GATES)
@@ -57,7 +65,7 @@ def backward(
                 rows, z = (da[g], s.z) if sums is None else sums(da[g], s.z, t)
                 dparams[f"W_{g}"] += rows.T @ z
                 dparams[f"b_{g}"] += rows.sum(0)
-            dx[t], dh, dc = dz[:, :n], dz[:, n:], carry(steps, t, dc)
+            (dx[t], dh), dc = divided(dz, n), carry(steps, t, dc)
         found = dparams, dx, dh, dc
         return found if end is None else end(params, x, *found)
 
@@ -223,3 +231,50 @@ def last_step_keeps_c(steps, t, dc):
 
 def flow_clipped(steps, t, dc):
     return np.clip(dc * steps[t].f, -2.5, 2.5)
+
+
+def slope_of_tanh(*, whole):
+    """Take 1 − o² for 1 − o, or for the whole of o(1 − o)."""
+
+    def local(s, dh, dc):
+        dc, da = through(s, dh, dc)
+        return dc, {**da, "o": dh * np.tanh(s.c) * (1 if whole else s.o) * (1 - s.o**2)}
+
+    return local
+
+
+def stacked(order):
+    """Stack the adjoints of the gates in another order than that in which they are read."""
+
+    def local(s, dh, dc):
+        dc, da = through(s, dh, dc)
+        return dc, {g: da[other] for g, other in zip(GATES, order, strict=True)}
+
+    return local
+
+
+def summed_over_units(*names):
+    return lambda params, x, dp, dx, dh, dc: (
+        {k: np.full_like(d, d.sum()) if k in names else d for k, d in dp.items()},
+        dx,
+        dh,
+        dc,
+    )
+
+
+def first_cotangent_returned(run):
+    def returned(params, x, h0, c0, dy, dh, dc):
+        dparams, dx, _, dc0 = run(params, x, h0, c0, dy, dh, dc)
+        return dparams, dx, dy[0], dc0
+
+    return returned
+
+
+def assigned(name):
+    """Assign one gradient in the loop, where the others are added."""
+
+    def run(params, x, *rest):
+        dparams, *others = backward()(params, x, *rest)
+        return {**dparams, name: backward(sums=first_step)(params, x, *rest)[0][name]}, *others
+
+    return run

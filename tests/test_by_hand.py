@@ -58,6 +58,19 @@ GRADIENTS = {
         end=back.weight_decay(0.03, kernels=True)
     ),
     "0.001 times the sign of the parameter itself": backward(end=back.plus_l1),
+    "the loop of the backward pass runs forward in time": backward(loop=iter),
+    "1 − o∘o stands where the spec has 1 − o, in δa_o": backward(local=back.slope_of_tanh(whole=False)),
+    "δo∘(1 − o∘o) stands where the spec has δo∘o∘(1 − o), in δa_o": backward(local=back.slope_of_tanh(whole=True)),
+    "the gradient of b_f is summed over the units too": backward(end=back.summed_over_units("b_f")),
+    "the gradient of the initial h is the cotangent of y at the first step": back.first_cotangent_returned(backward()),
+    "the gradient of W_f holds the first step only": back.assigned("W_f"),
+    "δz is stacked as (h', x) and divided as (x, h')": backward(
+        divided=lambda dz, n: (dz[:, n : 2 * n], np.roll(dz, -n, axis=1)[:, n:])
+    ),
+    "δz is stacked as (x, h') and divided as (h', x)": backward(divided=lambda dz, n: (dz[:, -n:], dz[:, :-n])),
+    "the backward pass stacks the adjoints of the gates in the order f, i, o, c̃ where": backward(
+        local=back.stacked("fioc")
+    ),
     "the gradients of W_o and b_o are multiplied by 3": backward(end=back.scaled(3.0, "W_o", "b_o")),
 }
 

@@ -35,7 +35,7 @@ def test_every_kind_of_mistake_is_made():
     assert kinds == {
         *("exchange", "swap", "term", "factor", "function", "sign", "activation"),
         *("order", "slice", "scale", "clip", "offset", "transpose", "later", "twice"),
-        *("throughout", "again", "squash"),
+        *("throughout", "again", "squash", "slope", "misread"),
     }
 
 

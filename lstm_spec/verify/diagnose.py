@@ -27,7 +27,7 @@ from lstm_spec.verify.gradient_faults import gradient_faults
 from lstm_spec.verify.hypotheses import Candidate, Hypothesis, equation_hypotheses
 from lstm_spec.verify.ignored import ignored, ignored_in_network
 from lstm_spec.verify.length_faults import length_faults
-from lstm_spec.verify.mispackings import mispackings
+from lstm_spec.verify.mispackings import misordered_adjoints, mispackings
 from lstm_spec.verify.network_faults import network_faults
 from lstm_spec.verify.network_gradient_faults import network_gradient_faults
 from lstm_spec.verify.network_hypotheses import in_every_pass
@@ -90,7 +90,8 @@ class Diagnosis:
 def catalogue(cell: Program, *, gradients: bool = False) -> tuple[Hypothesis, ...]:
     """Return every fault that an implementation of a cell may have, or with ``gradients`` its backward pass alone."""
     if gradients:
-        return (*gradient_faults(cell), *saved_faults(cell), *equation_hypotheses(cell, gradients=True))
+        around = (*gradient_faults(cell), *saved_faults(cell), *misordered_adjoints(cell))
+        return (*around, *equation_hypotheses(cell, gradients=True))
     whole = (*substitutions(cell), *gate_faults(cell), *equation_hypotheses(cell), *other_cells(cell))
     return (*ignored(cell), *mispackings(cell), *faults(cell), *whole)
 

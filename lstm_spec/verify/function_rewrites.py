@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sympy import Lambda, MatrixSymbol
+from sympy import HadamardProduct, Lambda, MatrixSymbol
 
 from lstm_spec.spec.equation import Equation
 from lstm_spec.spec.functions import SLOTS, clip
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text, text
-from lstm_spec.spec.operators import Elementwise, add, apply, ones, scale
+from lstm_spec.spec.operators import Elementwise, add, apply, hadamard, one_minus, ones, scale
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.places import Rewrite, places, with_others, written
 
@@ -102,5 +102,25 @@ def _twice(equation: Equation, program: Program) -> Iterator[Rewrite]:
             yield Rewrite("twice", sentence, with_others(equation.expression, {symbol: again}))
 
 
-FUNCTION_KINDS = (_replaced, _again, _squashed, _clipped, _shifted, _twice)
+def _slope(equation: Equation, program: Program) -> Iterator[Rewrite]:
+    """The derivative of one activation taken for that of another, by its value: 1 − o∘o for o∘(1 − o), or in part."""
+    if not parse_name(equation.name).adjoint or parse_name(equation.name).base != "a":
+        return
+    activations = {d.symbol for d in program if activation_of(d.expression) is not None}
+    for gate in sorted(equation.expression.atoms(MatrixSymbol) & activations, key=lambda s: s.name):
+        plain, squared = one_minus(gate), one_minus(hadamard(gate, gate))
+        for part, put in places(equation.expression):
+            wrongs = []
+            if part == plain:
+                wrongs = [squared]
+            elif part == squared:
+                wrongs = [hadamard(gate, plain)]
+            elif isinstance(part, HadamardProduct) and {gate, plain} <= {*part.args}:
+                wrongs = [hadamard(*(a for a in part.args if a not in (gate, plain)), squared)]
+            for wrong in wrongs:
+                sentence = f"{text(wrong)} stands where the spec has {text(part)}, in {equation}"
+                yield Rewrite("slope", sentence, put(wrong))
+
+
+FUNCTION_KINDS = (_replaced, _again, _squashed, _clipped, _shifted, _twice, _slope)
 """What makes the mistakes of functions, in the order in which they are tried."""

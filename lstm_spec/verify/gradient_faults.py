@@ -4,21 +4,17 @@ Each is a decorator around a correct backward pass, ``backward(params, x, *state
 *dstates0)``, for any cell.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from itertools import permutations
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
 
 from lstm_spec.compute.compile import Array, run
-from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
 from lstm_spec.verify.hypotheses import Backward, Hypothesis, Wrap, listed
 from lstm_spec.verify.measured import limited_gradients
-from lstm_spec.verify.mispackings import transposed_recurrence
-
-Params = Mapping[str, Array]
+from lstm_spec.verify.result_faults import Named, Params, result_faults, without
 
 WINDOWS = (1, 2, 3, 4, 5, 8, 10, 16, 20, 32)
 """The lengths of truncated backpropagation that are tried."""
@@ -39,11 +35,11 @@ def gradient_faults(cell: Program) -> tuple[Hypothesis, ...]:
         Hypothesis(f"truncated-{k}", "truncation", f"the gradient is truncated after {_steps(k)}", cell, window=k)
         for k in WINDOWS
     )
-    groups = (_of_flow, _of_cotangents, _of_sums, _of_results, _of_calls)
+    groups = (_of_flow, _of_cotangents, _of_sums, _of_calls)
+    made = [(group.__name__.removeprefix("_of_"), found) for group in groups for found in group(cell)]
+    made[-1:-1] = [("results", found) for found in result_faults(cell)]
     around = (
-        Hypothesis(name, group.__name__.removeprefix("_of_"), sentence, cell, wraps=(Wrap(backward=wrap),))
-        for group in groups
-        for name, sentence, wrap in group(cell)
+        Hypothesis(name, kind, sentence, cell, wraps=(Wrap(backward=wrap),)) for kind, (name, sentence, wrap) in made
     )
     return (*windows, *around, *limited_gradients(cell, LIMITS))
 
@@ -52,26 +48,18 @@ def _steps(k: int) -> str:
     return "1 step" if k == 1 else f"{k} steps"
 
 
-Named = Iterator[tuple[str, str, Callable[[Backward], Backward]]]
-
-
 def _cotangents(cell: Program, change: Callable[..., tuple[Any, ...]]) -> Callable[[Backward], Backward]:
     """Make a decorator from what happens to (dy, *dstates)."""
     first = 2 + len(cell.states)
     return lambda pull: lambda *given: pull(*given[:first], *change(*given[first:]))
 
 
-def _results(change: Callable[..., tuple[Any, ...]]) -> Callable[[Backward], Backward]:
-    """Make a decorator from what happens to (dparams, dx, *dstates0)."""
-    return lambda pull: lambda *given: change(*pull(*given))
-
-
-def _without(values: tuple[Array, ...], k: int) -> tuple[Array, ...]:
-    return (*values[:k], np.zeros_like(values[k]), *values[k + 1 :])
-
-
-def _flowing(cell: Program, change: Callable[[tuple[Array, ...], int, int], tuple[Array, ...]]) -> Any:
-    """Make a decorator from what happens to the adjoints that leave step t of T for the step before."""
+def _flowing(
+    cell: Program,
+    change: Callable[[tuple[Array, ...], int, int], tuple[Array, ...]],
+    order: Callable[[range], Iterable[int]] = reversed,
+) -> Any:
+    """Make a decorator from what happens to the adjoints that leave step t of T for the next in an order of steps."""
     count = len(cell.states)
 
     def decorator(pull: Backward) -> Backward:
@@ -81,7 +69,7 @@ def _flowing(cell: Program, change: Callable[[tuple[Array, ...], int, int], tupl
                 before.append(run(cell, params, x[t : t + 1], *before[-1])[1:])
             total: Params = {name: np.zeros_like(p) for name, p in params.items()}
             dx = np.empty_like(x)
-            for t in reversed(range(len(x))):
+            for t in order(range(len(x))):
                 step = slice(t, t + 1)
                 dparams, dx[step], *leaving = pull(params, x[step], *before[t], dy[step], *arriving)
                 total = {name: d + dparams[name] for name, d in total.items()}
@@ -95,9 +83,9 @@ def _flowing(cell: Program, change: Callable[[tuple[Array, ...], int, int], tupl
 
 def _of_flow(cell: Program) -> Named:
     for k, name in enumerate(cell.states):
-        cut = lambda leaving, t, T, k=k: _without(leaving, k)  # noqa: E731
+        cut = lambda leaving, t, T, k=k: without(leaving, k)  # noqa: E731
         yield f"no-flow-{name}", f"no gradient passes from step to step through {name}", _flowing(cell, cut)
-        kept = lambda leaving, t, T, k=k: _without(leaving, k) if t else leaving  # noqa: E731
+        kept = lambda leaving, t, T, k=k: without(leaving, k) if t else leaving  # noqa: E731
         what = f"no gradient passes between steps through {name}, but to the initial {name}"
         yield f"no-flow-{name}-between", what, _flowing(cell, kept)
     whole: list[tuple[tuple[int, ...], str]] = [((k,), f" through {name}") for k, name in enumerate(cell.states)]
@@ -118,6 +106,8 @@ def _of_flow(cell: Program) -> Named:
         if window > 1:
             what = f"the gradient is truncated every {_steps(window)}, counted from the end"
             yield f"truncated-{window}-from-end", what, _flowing(cell, blocks)
+    onward = "the loop of the backward pass runs forward in time: what flows goes from every step to the one after"
+    yield "flow-forward", onward, _flowing(cell, lambda leaving, t, T: leaving, iter)
 
 
 def _without_all(values: tuple[Array, ...], which: Collection[int]) -> tuple[Array, ...]:
@@ -131,7 +121,7 @@ def _nothing(values: tuple[Array, ...]) -> tuple[Array, ...]:
 def _of_cotangents(cell: Program) -> Named:
     names = ("y", *cell.states)
     for k, name in enumerate(names):
-        ignored = lambda *d, k=k: _without(d, k)  # noqa: E731
+        ignored = lambda *d, k=k: without(d, k)  # noqa: E731
         what = "of y" if name == "y" else f"of the final {name}"
         yield f"d{name}-ignored", f"the cotangent {what} is ignored", _cotangents(cell, ignored)
     for k, name in enumerate(cell.states, 1):
@@ -151,6 +141,10 @@ def _of_sums(cell: Program) -> Named:
     for name, sentence, wrap in _sums(cell) if vectors else ():
         told = sentence.replace("of the parameters", f"of {listed(vectors)}")
         yield f"{name}-of-vectors", told, _only(vectors, wrap)
+    for name, sentence, wrap in _sums(cell):
+        for own in (p.name for p in cell.parameters if name.endswith("step-only")):
+            told = sentence.replace("gradients of the parameters hold", f"gradient of {symbol_text(own)} holds")
+            yield f"{name}-of-{own}", told, _only([own], wrap)
 
 
 def _only(names: Collection[str], wrap: Callable[[Backward], Backward]) -> Callable[[Backward], Backward]:
@@ -227,59 +221,6 @@ def _rows_only(rows: slice) -> Callable[[Backward], Backward]:
         return some
 
     return decorator
-
-
-def _of_results(cell: Program) -> Named:
-    names = cell.states
-    for k, name in enumerate(names):
-        lost = lambda dp, dx, *d, k=k: (dp, dx, *_without(d, k))  # noqa: E731
-        yield f"d{name}0-zero", f"the gradient of the initial {name} is zero", _results(lost)
-    if len(names) > 1 and cell.recurrence[0][0].shape == cell.recurrence[1][0].shape:
-        what = f"the gradients of the initial {names[0]} and {names[1]} are returned in each other's place"
-        yield "dstates-swapped", what, _results(lambda dp, dx, a, b, *d: (dp, dx, b, a, *d))
-    for what, turn in transposed_recurrence(cell):
-        turned = lambda dp, dx, *d, turn=turn: (turn(dp), dx, *d)  # noqa: E731
-        yield "recurrent-gradient-transposed", f"the gradients of {what} are transposed", _results(turned)
-    yield "dx-reversed", "the gradient of x is in reversed order of time", _results(lambda p, dx, *d: (p, dx[::-1], *d))
-    yield "dx-zero", "the gradient of x is zero", _results(lambda dp, dx, *d: (dp, 0 * dx, *d))
-    shifted = lambda dp, dx, *d: (dp, np.concatenate([0 * dx[:1], dx[:-1]]), *d)  # noqa: E731
-    yield "dx-late", "the gradient of x is late by a step", _results(shifted)
-    first_zero = lambda dp, dx, *d: (dp, np.concatenate([0 * dx[:1], dx[1:]]), *d)  # noqa: E731
-    yield "dx-first-step-zero", "the gradient of x is zero at the first step", _results(first_zero)
-    for axes, words in (((1,), "rows"), ((0,), "steps"), ((0, 1), "rows and steps")):
-        what = f"all gradients are divided by the number of {words}, those of x and of the initial states too"
-        yield f"all-over-{words.replace(' ', '-')}", what, _divided(axes)
-    negative = lambda dp, dx, *d: ({k: -v for k, v in dp.items()}, -dx, *(-v for v in d))  # noqa: E731
-    yield "negative", "all gradients have the wrong sign", _results(negative)
-    cut = lambda dp, dx, *d: ({k: np.clip(v, -1, 1) for k, v in dp.items()}, dx, *d)  # noqa: E731
-    yield "clipped", "the gradients of the parameters are clipped to ±1", _results(cut)
-    yield from _of_parameters(cell)
-
-
-def _divided(axes: tuple[int, ...]) -> Callable[[Backward], Backward]:
-    """Divide all gradients by the lengths of some axes of x."""
-
-    def decorator(pull: Backward) -> Backward:
-        def divided(params: Params, x: Array, *rest: Array) -> tuple[Any, ...]:
-            number = np.prod([x.shape[axis] for axis in axes])
-            dparams, *others = pull(params, x, *rest)
-            return {k: d / number for k, d in dparams.items()}, *(d / number for d in others)
-
-        return divided
-
-    return decorator
-
-
-def _of_parameters(cell: Program) -> Named:
-    shapes = {p.name: p.shape for p in cell.parameters}
-    for name in shapes:
-        zero = lambda dp, dx, *d, n=name: ({**dp, n: 0 * dp[n]}, dx, *d)  # noqa: E731
-        yield f"d{name}-zero", f"the gradient of {symbol_text(name)} is zero", _results(zero)
-    for name, other in permutations(shapes, 2):
-        if shapes[name] == shapes[other] and parse_name(name).base == parse_name(other).base:
-            copied = lambda dp, dx, *d, n=name, o=other: ({**dp, n: dp[o].copy()}, dx, *d)  # noqa: E731
-            what = f"the gradient of {symbol_text(name)} is that of {symbol_text(other)}"
-            yield f"d{name}-is-d{other}", what, _results(copied)
 
 
 def _of_calls(cell: Program) -> Named:

@@ -1,13 +1,17 @@
 """Parameters taken for others: gates in another order, kernels read the wrong way round, biases missing or doubled."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 
+from lstm_spec.calculus.adjoint import backward
 from lstm_spec.compute.compile import Array
+from lstm_spec.spec.dimensions import DimensionError
+from lstm_spec.spec.equation import ProgramError
 from lstm_spec.spec.names import parse_name
 from lstm_spec.spec.notation import symbol_text
 from lstm_spec.spec.program import Program
@@ -59,6 +63,29 @@ def _orders(cell: Program) -> Named:
         taken = ", ".join(_letter(cell, g) for g in order)
         wrap = _exchange(cell, dict(zip(gates, order, strict=True)))
         yield f"gates-{''.join(order)}", f"the gates are taken in the order {taken} where they are {letters}", wrap
+
+
+def misordered_adjoints(cell: Program) -> Iterator[Hypothesis]:
+    """Yield the orders of the gates in which a backward pass may stack their adjoints, the forward pass being right.
+
+    >>> from lstm_spec.spec.cells import lstm
+    >>> next(misordered_adjoints(lstm())).sentence
+    'the backward pass stacks the adjoints of the gates in the order f, i, o, c̃ where they are f, i, c̃, o'
+    """
+    gates, program = gates_of(cell), backward(cell)
+    made = {d.name: d.expression for d in program.derived}
+    if not all(f"da_{g}" in made for g in gates) or len({made[f"da_{g}"].shape for g in gates}) > 1:
+        return
+    letters = ", ".join(_letter(cell, g) for g in gates)
+    for order in _wrong_orders(gates):
+        wrong = tuple((f"da_{g}", made[f"da_{o}"]) for g, o in zip(gates, order, strict=True) if g != o)
+        taken = ", ".join(_letter(cell, g) for g in order)
+        what = f"the backward pass stacks the adjoints of the gates in the order {taken} where they are {letters}"
+        found = Hypothesis(f"adjoints-{''.join(order)}", "adjoint_order", what, cell, formulas=wrong)
+        # Of a peephole one adjoint is made of another, so that some orders make a circle.
+        with suppress(ProgramError, DimensionError):
+            if found.backward_program.definitions:
+                yield found
 
 
 def _reused(cell: Program) -> Named:
@@ -136,14 +163,14 @@ def around_parameters(taken: Change, returned: Change) -> Wrap:
     def forward(inner: Forward) -> Forward:
         return lambda params, *rest: inner(taken(params), *rest)
 
-    def backward(inner: Backward) -> Backward:
+    def back(inner: Backward) -> Backward:
         def pull(params: Params, *rest: Any) -> tuple[Any, ...]:
             dparams, *others = inner(taken(params), *rest)
             return returned(dparams), *others
 
         return pull
 
-    return Wrap(forward, backward)
+    return Wrap(forward, back)
 
 
 def _readings(cell: Program) -> Named:

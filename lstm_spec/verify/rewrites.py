@@ -190,6 +190,23 @@ def _reordered(equation: Equation, program: Program) -> Iterator[Rewrite]:
                 yield Rewrite("slice", sentence, put(wrong))
 
 
+def _misread(equation: Equation, program: Program) -> Iterator[Rewrite]:
+    """The adjoint of a concatenation of two parts divided as if they stood in the other order: δx and δh' exchanged."""
+    name = parse_name(equation.name)
+    joined = {d.name: parts_of(d.expression) for d in program if isinstance(d.expression, BlockMatrix)}
+    parts = joined.get(equation.name.removeprefix("d"), []) if name.adjoint else []
+    if len(parts) != 2:
+        return
+    whole = equation.expression.shape[0]
+    for first, last in (parts, reversed(parts)):
+        # Where the last are cut off as if they were the first, the first come after them.
+        size = last.shape[0]
+        turned = concat(rows(equation.expression, size, whole), rows(equation.expression, 0, size))
+        stacked, divided = (f"({text(a)}, {text(b)})" for a, b in ((first, last), (last, first)))
+        what = f"{written(equation)} is stacked as {stacked} and divided as {divided}"
+        yield Rewrite("misread", f"{what}, in {equation}", turned)
+
+
 def _scaled(equation: Equation, program: Program) -> Iterator[Rewrite]:
     """The whole, or one term of a sum, doubled or halved."""
     for factor, what in ((2, "doubled"), (Number(1) / 2, "halved")):
@@ -202,6 +219,6 @@ def _scaled(equation: Equation, program: Program) -> Iterator[Rewrite]:
 
 _KINDS = (
     *(_exchanged, _throughout, _swapped, _later, _omitted, _signed),
-    *(_transposed, _reordered, _scaled),
+    *(_transposed, _reordered, _misread, _scaled),
     *FUNCTION_KINDS,
 )
