@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -39,8 +40,11 @@ def render(text):
             kind, body = match["kind"], match["body"]
             if kind == "file":
                 Path(match["what"]).write_text(body, encoding="utf-8")
-                # Another test may have imported a file of the same name.
+                # Another test may have imported a file of the same name. What is written within a second of the last look
+                # at the folder, or is as long as what was there, Python may take for that.
                 sys.modules.pop(Path(match["what"]).stem, None)
+                importlib.invalidate_caches()
+                shutil.rmtree("__pycache__", ignore_errors=True)
             elif kind == "python":
                 with contextlib.redirect_stdout(io.StringIO()) as out:
                     exec(compile(body, "README.md", "exec"), namespace)

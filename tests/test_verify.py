@@ -201,7 +201,7 @@ def test_a_layout_that_cannot_hold_the_cell_is_said_before_anything_is_asked():
     def forward(*arguments):
         raise AssertionError("nothing is asked")
 
-    with pytest.raises(LayoutError, match='the layout pytorch has the states h, c, but the cell has h'):
+    with pytest.raises(LayoutError, match="the layout pytorch has the states h, c, but the cell has h"):
         ls.verify(forward, spec="gru", layout="pytorch")
 
 
