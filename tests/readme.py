@@ -40,8 +40,8 @@ def render(text):
             kind, body = match["kind"], match["body"]
             if kind == "file":
                 Path(match["what"]).write_text(body, encoding="utf-8")
-                # Another test may have imported a file of the same name. What is written within a second of the last look
-                # at the folder, or is as long as what was there, Python may take for that.
+                # Another test may have imported a file of the same name. What is written within a second of the last
+                # look at the folder, or is as long as what was there, Python may take for that.
                 sys.modules.pop(Path(match["what"]).stem, None)
                 importlib.invalidate_caches()
                 shutil.rmtree("__pycache__", ignore_errors=True)
