@@ -38,13 +38,13 @@ def render(text):
         def fill(match):
             nonlocal printed
             kind, body = match["kind"], match["body"]
+            # A file that is mended within a second, and is as long as before, Python would take for the one before.
+            importlib.invalidate_caches()
+            shutil.rmtree("__pycache__", ignore_errors=True)
             if kind == "file":
                 Path(match["what"]).write_text(body, encoding="utf-8")
-                # Another test may have imported a file of the same name. What is written within a second of the last
-                # look at the folder, or is as long as what was there, Python may take for that.
+                # Another test may have imported a file of the same name.
                 sys.modules.pop(Path(match["what"]).stem, None)
-                importlib.invalidate_caches()
-                shutil.rmtree("__pycache__", ignore_errors=True)
             elif kind == "python":
                 with contextlib.redirect_stdout(io.StringIO()) as out:
                     exec(compile(body, "README.md", "exec"), namespace)
